@@ -1,0 +1,150 @@
+"""The tables everything speaks: images, answers (one worker's one box) and labels (one final box).
+
+All boxes are in pixels of the stored image (before EXIF rotation), possibly fractional, origin top left.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from roundtruth.errors import RoundtruthError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IMAGES = pa.schema(
+    [
+        ("source_ref", pa.string()),  # s3://bucket/key, the image's identity together with etag
+        ("etag", pa.string()),
+        ("bytes", pa.int64()),
+        ("width", pa.int32()),  # stored pixels; null where the image could not be read
+        ("height", pa.int32()),
+        ("orientation", pa.int8()),  # EXIF orientation 1–8; 1 where the image has none
+        ("status", pa.string()),  # one of STATUSES
+        ("reason", pa.string()),  # why it is not labeled; empty where it is
+        ("answers", pa.int16()),  # how many workers answered, over all jobs of the round
+        ("agreement", pa.float64()),  # 0–1, mean over the image's matched objects; null with one answer
+    ]
+)
+
+LABELED = "labeled"  # at least one box
+NEGATIVE = "negative"  # people looked and drew nothing: belongs in the dataset
+FAILED = "failed"  # Ground Truth says the object failed
+UNLABELED = "unlabeled"  # nobody answered, or a job skipped it
+DISPUTED = "disputed"  # people disagree, also after the relabel passes
+QUARANTINED = "quarantined"  # a quality check failed on it
+UNREADABLE = "unreadable"  # not an image, or empty
+STATUSES = (LABELED, NEGATIVE, FAILED, UNLABELED, DISPUTED, QUARANTINED, UNREADABLE)
+PUBLISHABLE = (LABELED, NEGATIVE)
+
+ANSWERS = pa.schema(
+    [
+        ("source_ref", pa.string()),
+        ("job", pa.string()),
+        ("worker", pa.string()),
+        ("box", pa.int32()),  # 0-based place in the worker's answer; -1 is the one row of an empty answer
+        ("category", pa.string()),  # as the worker's page named it; null for an empty answer
+        ("left", pa.float64()),
+        ("top", pa.float64()),
+        ("width", pa.float64()),
+        ("height", pa.float64()),
+        ("image_width", pa.int32()),  # as the worker's browser saw it; null where the answer does not say
+        ("image_height", pa.int32()),
+        ("seconds", pa.float64()),  # time spent on the task; null in files of 2019
+        ("submitted", pa.string()),  # ISO 8601, as Ground Truth wrote it
+    ]
+)
+
+LABELS = pa.schema(
+    [
+        ("source_ref", pa.string()),
+        ("category", pa.string()),
+        ("left", pa.float64()),
+        ("top", pa.float64()),
+        ("width", pa.float64()),
+        ("height", pa.float64()),
+        ("score", pa.float64()),  # 0–1: how sure the consensus is that this object is real
+        ("votes", pa.int16()),  # workers whose box is part of it
+        ("answers", pa.int16()),  # workers who were asked and answered
+        ("job", pa.string()),  # the job whose categories it belongs to
+    ]
+)
+
+ANNOT_CSV_COLUMNS = (
+    "img_file",
+    "category",
+    "box_left",
+    "box_top",
+    "box_height",
+    "box_width",
+    "img_width",
+    "img_height",
+)
+
+
+def table(rows: list[dict[str, object]], schema: pa.Schema) -> pd.DataFrame:
+    """Make a table of a schema from rows; missing keys become nulls."""
+    frame: pd.DataFrame = pa.Table.from_pylist(rows, schema=schema).to_pandas()
+    return frame
+
+
+def to_parquet(frame: pd.DataFrame, schema: pa.Schema) -> bytes:
+    """Encode a table; the same rows in the same order give the same bytes.
+
+    :raises RoundtruthError: when a column is missing or of another type.
+    """
+    missing = [name for name in schema.names if name not in frame.columns]
+    if missing:
+        raise RoundtruthError(f"The table lacks the columns {', '.join(missing)}.")
+    try:
+        content = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise RoundtruthError(f"The table does not fit its schema: {error}.") from error
+    sink = io.BytesIO()
+    pq.write_table(content.replace_schema_metadata(None), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def from_parquet(data: bytes, schema: pa.Schema, *, name: str) -> pd.DataFrame:
+    """Decode a table; ``name`` says in errors which one it is.
+
+    :raises RoundtruthError: when the bytes are no Parquet file or lack a column of the schema.
+    """
+    try:
+        content = pq.read_table(io.BytesIO(data))
+    except pa.ArrowInvalid as error:
+        raise RoundtruthError(f"{name} is not a Parquet file: {error}.") from error
+    missing = [column for column in schema.names if column not in content.column_names]
+    if missing:
+        raise RoundtruthError(f"{name} lacks the columns {', '.join(missing)}.")
+    frame: pd.DataFrame = content.select(schema.names).cast(schema).to_pandas()
+    return frame
+
+
+def annot_csv(labels: pd.DataFrame, images: pd.DataFrame) -> bytes:
+    """The labels in the columns that pandas users of Ground Truth know, one row a box.
+
+    ``img_file`` is the image's whole S3 URI, since two folders may hold the same file name. Images without
+    boxes have no row here; they are in the images table.
+    """
+    sized = labels.merge(
+        images[["source_ref", "width", "height"]].rename(
+            columns={"width": "img_width", "height": "img_height"}
+        ),
+        on="source_ref",
+        how="left",
+    )
+    renamed = sized.rename(
+        columns={
+            "source_ref": "img_file",
+            "left": "box_left",
+            "top": "box_top",
+            "height": "box_height",
+            "width": "box_width",
+        }
+    )
+    return renamed[list(ANNOT_CSV_COLUMNS)].to_csv(index=False, lineterminator="\n").encode()
