@@ -1,0 +1,106 @@
+"""Read worker-response files: every worker's raw answer about one image.
+
+The key under `answerContent` is the crowd element's name (boundingBox in AWS's template, anything in a custom
+one), so an answer is known by its shape. Files of 2019 hold no times; `boundingBoxes` may be null or absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from roundtruth.errors import ManifestError
+from roundtruth.ground_truth.records import AnswerBox, WorkerAnswer
+
+
+def decode_worker_response(data: bytes, *, file: str) -> tuple[WorkerAnswer, ...]:
+    """Read one worker-response file, answers in the file's order.
+
+    :raises ManifestError: when the file is not JSON, or an answer has neither boxes nor labels.
+    """
+    try:
+        response = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{file} is not a worker response: {error}.") from error
+    return tuple(_read_answer(answer, file) for answer in response.answers)
+
+
+class _Box(msgspec.Struct):
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class _Size(msgspec.Struct, rename="camel"):
+    width: int | None = None
+    height: int | None = None
+
+
+class _Element(msgspec.Struct, rename="camel"):
+    # crowd-bounding-box
+    bounding_boxes: list[_Box] | msgspec.UnsetType | None = msgspec.UNSET
+    input_image_properties: _Size | None = None
+    # crowd-image-classifier and its multi-select form
+    label: str | None = None
+    labels: list[str] | None = None
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    worker_id: str
+    answer_content: dict[str, Any]
+    submission_time: str = ""
+    time_spent_in_seconds: float | None = None
+
+
+class _Response(msgspec.Struct):
+    answers: list[_Answer]
+
+
+_decoder = msgspec.json.Decoder(_Response, strict=False)
+
+
+def _read_answer(answer: _Answer, file: str) -> WorkerAnswer:
+    element = _find_element(answer, file)
+    size = element.input_image_properties or _Size()
+    boxes = element.bounding_boxes if isinstance(element.bounding_boxes, list) else []
+    labels = element.labels or ([element.label] if element.label is not None else [])
+    return WorkerAnswer(
+        worker_id=answer.worker_id,
+        submission_time=answer.submission_time,
+        seconds=answer.time_spent_in_seconds,
+        boxes=tuple(
+            AnswerBox(label=box.label, left=box.left, top=box.top, width=box.width, height=box.height)
+            for box in boxes
+        ),
+        labels=tuple(labels),
+        image_width=size.width,
+        image_height=size.height,
+    )
+
+
+def _find_element(answer: _Answer, file: str) -> _Element:
+    """The one entry of answerContent with boxes or labels; a form without either is not an answer of ours."""
+    for name, content in sorted(answer.answer_content.items()):
+        if not isinstance(content, dict) or not ({"boundingBoxes", "label", "labels"} & set(content)):
+            # AWS's own code reads a missing boundingBoxes as an empty answer.
+            if (
+                isinstance(content, dict)
+                and "inputImageProperties" in content
+                and "labeledImage" not in content
+            ):
+                return msgspec.convert(content, _Element, strict=False)
+            continue
+        try:
+            return msgspec.convert(content, _Element, strict=False)
+        except msgspec.ValidationError as error:
+            raise ManifestError(
+                f"{file}: the answer of {answer.worker_id} has a broken {name}: {error}."
+            ) from error
+    found = ", ".join(sorted(answer.answer_content)) or "nothing"
+    raise ManifestError(
+        f"{file}: the answer of {answer.worker_id} holds {found}, neither boxes nor labels; "
+        "was the job made with another worker template?"
+    )
