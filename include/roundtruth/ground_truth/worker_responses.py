@@ -59,6 +59,8 @@ class _Response(msgspec.Struct):
     answers: list[_Answer]
 
 
+# inputImageProperties alone is an answer without boxes: AWS's own code reads a missing list as empty.
+_KNOWN_KEYS = {"boundingBoxes", "inputImageProperties", "label", "labels"}
 _decoder = msgspec.json.Decoder(_Response, strict=False)
 
 
@@ -84,14 +86,7 @@ def _read_answer(answer: _Answer, file: str) -> WorkerAnswer:
 def _find_element(answer: _Answer, file: str) -> _Element:
     """The one entry of answerContent with boxes or labels; a form without either is not an answer of ours."""
     for name, content in sorted(answer.answer_content.items()):
-        if not isinstance(content, dict) or not ({"boundingBoxes", "label", "labels"} & set(content)):
-            # AWS's own code reads a missing boundingBoxes as an empty answer.
-            if (
-                isinstance(content, dict)
-                and "inputImageProperties" in content
-                and "labeledImage" not in content
-            ):
-                return msgspec.convert(content, _Element, strict=False)
+        if not isinstance(content, dict) or not _KNOWN_KEYS & content.keys() or "labeledImage" in content:
             continue
         try:
             return msgspec.convert(content, _Element, strict=False)
