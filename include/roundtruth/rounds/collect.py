@@ -1,0 +1,203 @@
+"""Collect what a finished labeling job brought: every worker's answers, and what became of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+
+from roundtruth.annotations import (
+    ANSWERS,
+    FAILED,
+    LABELED,
+    LABELS,
+    NEGATIVE,
+    UNLABELED,
+    from_parquet,
+    table,
+    to_parquet,
+)
+from roundtruth.errors import RoundError
+from roundtruth.ground_truth.job_folder import JobFolder
+from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKind, WorkerAnswer
+from roundtruth.rounds.folder import JobInputs
+from roundtruth.storage import Storage
+
+# One row an image of a job.
+OBJECTS = pa.schema(
+    [
+        ("source_ref", pa.string()),
+        ("status", pa.string()),  # labeled, negative, failed or unlabeled
+        ("reason", pa.string()),
+        ("width", pa.int32()),  # as Ground Truth wrote it; null where there is no label
+        ("height", pa.int32()),
+        ("answers", pa.int16()),  # workers who answered
+    ]
+)
+
+
+class CollectedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one job's results; ``problems`` are response files that cannot be read."""
+
+    job: str
+    images: int
+    labeled: int
+    negative: int
+    failed: int
+    unlabeled: int
+    answers: int
+    boxes: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobTables:
+    """The tables of one job: ANSWERS, OBJECTS, and Ground Truth's consolidated boxes as LABELS."""
+
+    answers: pd.DataFrame
+    objects: pd.DataFrame
+    consolidated: pd.DataFrame
+
+
+def collect_answers(
+    storage: Storage, job: str, categories: tuple[str, ...], output: JobFolder, inputs: JobInputs
+) -> CollectedJob:
+    """Read a job's output folder and write its tables beside its inputs; reading again gives the same bytes.
+
+    Images that the output does not account for are unlabeled, not negative.
+
+    :raises RoundError: when the output manifest holds an image that the input manifest does not.
+    :raises StorageError: when the job has no output manifest.
+    """
+    order = _input_order(storage, inputs)
+    answers_of = _answers(output, order)
+    records = _records(output, order, job)
+    rows = [_object(ref, records.get(ref), answers_of.get(ref, ())) for ref in order]
+    objects = table(rows, OBJECTS)
+    answers = table(list(_answer_rows(answers_of, job)), ANSWERS)
+    consolidated = table(list(_consolidated_rows(records.values(), job, categories)), LABELS)
+    storage.write(inputs.answers, to_parquet(answers, ANSWERS))
+    storage.write(inputs.consolidated, to_parquet(consolidated, LABELS))
+    storage.write(inputs.objects, to_parquet(objects, OBJECTS))
+    counts = objects["status"].value_counts()
+    return CollectedJob(
+        job=job,
+        images=len(objects),
+        labeled=int(counts.get(LABELED, 0)),
+        negative=int(counts.get(NEGATIVE, 0)),
+        failed=int(counts.get(FAILED, 0)),
+        unlabeled=int(counts.get(UNLABELED, 0)),
+        answers=int(objects["answers"].sum()),
+        boxes=int((answers["box"] >= 0).sum()),
+        problems=tuple(output.problems),
+    )
+
+
+def read_job_tables(storage: Storage, inputs: JobInputs) -> JobTables:
+    """The tables that ``collect_answers`` wrote for a job."""
+
+    def read(uri_name: str, schema: pa.Schema) -> pd.DataFrame:
+        uri = getattr(inputs, uri_name)
+        return from_parquet(storage.read(uri), schema, name=str(uri))
+
+    return JobTables(
+        answers=read("answers", ANSWERS),
+        objects=read("objects", OBJECTS),
+        consolidated=read("consolidated", LABELS),
+    )
+
+
+def _input_order(storage: Storage, inputs: JobInputs) -> list[str]:
+    decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    lines = storage.read(inputs.manifest).splitlines()
+    return [msgspec.json.decode(decoder.decode(line)["source-ref"], type=str) for line in lines if line]
+
+
+def _answers(output: JobFolder, order: list[str]) -> dict[str, tuple[WorkerAnswer, ...]]:
+    found: dict[str, tuple[WorkerAnswer, ...]] = {}
+    for row, answers in output.answers():
+        if row < len(order):
+            found[order[row]] = answers
+        else:
+            output.problems.append(
+                f"{output.uri}: answers about row {row}, the manifest has {len(order)} rows"
+            )
+    return found
+
+
+def _records(output: JobFolder, order: list[str], job: str) -> dict[str, LabeledImage | LineProblem]:
+    found: dict[str, LabeledImage | LineProblem] = {}
+    known = set(order)
+    for record in output.records():
+        if record.source_ref is None:
+            output.problems.append(str(record))
+            continue
+        if record.source_ref not in known:
+            raise RoundError(
+                f"Job {job!r} labeled {record.source_ref}, which its input manifest does not hold; "
+                "was the job made from another manifest?"
+            )
+        found.setdefault(record.source_ref, record)
+    return found
+
+
+def _object(
+    ref: str, record: LabeledImage | LineProblem | None, answers: tuple[WorkerAnswer, ...]
+) -> dict[str, object]:
+    row: dict[str, object] = {"source_ref": ref, "answers": len({answer.worker_id for answer in answers})}
+    if isinstance(record, LabeledImage):
+        status = LABELED if record.boxes else NEGATIVE
+        size = {"width": record.image_width, "height": record.image_height}
+        return row | size | {"status": status, "reason": ""}
+    if record is None:
+        return row | {"status": UNLABELED, "reason": "is not in the job's output manifest"}
+    status = FAILED if record.kind is ProblemKind.FAILED else UNLABELED
+    return row | {"status": status, "reason": record.reason}
+
+
+def _answer_rows(answers_of: Mapping[str, tuple[WorkerAnswer, ...]], job: str) -> Iterator[dict[str, object]]:
+    for source_ref, answers in answers_of.items():
+        for answer in answers:
+            shared: dict[str, object] = {
+                "source_ref": source_ref,
+                "job": job,
+                "worker": answer.worker_id,
+                "image_width": answer.image_width,
+                "image_height": answer.image_height,
+                "seconds": answer.seconds,
+                "submitted": answer.submission_time,
+            }
+            if not answer.boxes:
+                yield shared | {"box": -1}
+            for place, box in enumerate(answer.boxes):
+                yield shared | {
+                    "box": place,
+                    "category": box.label,
+                    "left": box.left,
+                    "top": box.top,
+                    "width": box.width,
+                    "height": box.height,
+                }
+
+
+def _consolidated_rows(
+    records: Iterable[LabeledImage | LineProblem], job: str, categories: tuple[str, ...]
+) -> Iterator[dict[str, object]]:
+    for record in records:
+        if not isinstance(record, LabeledImage):
+            continue
+        for box in record.boxes:
+            known = 0 <= box.class_id < len(categories)
+            yield {
+                "source_ref": record.source_ref,
+                "category": categories[box.class_id] if known else record.class_map.get(box.class_id, ""),
+                "left": box.left,
+                "top": box.top,
+                "width": box.width,
+                "height": box.height,
+                "score": box.confidence,
+                "job": job,
+            }

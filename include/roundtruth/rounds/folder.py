@@ -1,0 +1,133 @@
+"""Where a round's files lie: the S3 contract of `<root>/rounds/<round>/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roundtruth.project import Project
+from roundtruth.rounds.names import check_round_key
+from roundtruth.storage import ObjectUri
+
+
+@dataclass(frozen=True)
+class RoundFolder:
+    """The URIs of one round."""
+
+    uri: ObjectUri
+
+    @property
+    def key(self) -> str:
+        """The round's key."""
+        return self.uri.name
+
+    @property
+    def plan(self) -> ObjectUri:
+        """What the round holds; written once, before any job."""
+        return self.uri / "plan.json"
+
+    @property
+    def record(self) -> ObjectUri:
+        """round.json: written last, the round is done."""
+        return self.uri / "round.json"
+
+    @property
+    def answers(self) -> ObjectUri:
+        """Every worker's every box."""
+        return self.uri / "answers.parquet"
+
+    @property
+    def labels(self) -> ObjectUri:
+        """The final boxes of the images that may be published."""
+        return self.uri / "labels.parquet"
+
+    @property
+    def images(self) -> ObjectUri:
+        """Every planned image and what became of it."""
+        return self.uri / "images.parquet"
+
+    @property
+    def annot_csv(self) -> ObjectUri:
+        """The labels as pandas users of Ground Truth know them."""
+        return self.uri / "annot.csv"
+
+    @property
+    def consensus(self) -> ObjectUri:
+        """The agreement report."""
+        return self.uri / "consensus.json"
+
+    @property
+    def quality(self) -> ObjectUri:
+        """The verdict of the quality gate."""
+        return self.uri / "quality.json"
+
+    @property
+    def data_docs(self) -> ObjectUri:
+        """The folder of Great Expectations' Data Docs."""
+        return self.uri / "data_docs"
+
+    def stage(self, name: str) -> ObjectUri:
+        """A table that one stage hands to the next, such as ``consensus/labels.parquet``."""
+        return self.uri / "stages" / name
+
+    def relabel_plan(self, number: int) -> ObjectUri:
+        """The jobs of a relabel pass, 1-based."""
+        return self.uri / f"relabel-{number}.json"
+
+    def job(self, name: str) -> JobInputs:
+        """Where a job's inputs and collected results lie."""
+        return JobInputs(self.uri / "jobs" / name)
+
+
+@dataclass(frozen=True)
+class JobInputs:
+    """The URIs of one job of a round: what we give to Ground Truth, and what we took from its answers."""
+
+    uri: ObjectUri
+
+    @property
+    def manifest(self) -> ObjectUri:
+        """The input manifest."""
+        return self.uri / "input.manifest"
+
+    @property
+    def label_categories(self) -> ObjectUri:
+        """The label category config."""
+        return self.uri / "label-categories.json"
+
+    @property
+    def template(self) -> ObjectUri:
+        """The workers' page."""
+        return self.uri / "template.liquid"
+
+    @property
+    def request(self) -> ObjectUri:
+        """The CreateLabelingJob request."""
+        return self.uri / "request.json"
+
+    @property
+    def answers(self) -> ObjectUri:
+        """The answers of this job."""
+        return self.uri / "answers.parquet"
+
+    @property
+    def objects(self) -> ObjectUri:
+        """The images of this job and whether Ground Truth labeled them."""
+        return self.uri / "objects.parquet"
+
+    @property
+    def consolidated(self) -> ObjectUri:
+        """Ground Truth's own consolidated boxes."""
+        return self.uri / "consolidated.parquet"
+
+
+def rounds_folder(project: Project) -> ObjectUri:
+    """The folder that holds all rounds of a project."""
+    return project.root_uri / "rounds"
+
+
+def round_folder(project: Project, key: str) -> RoundFolder:
+    """The folder of one round.
+
+    :raises RoundError: when the key cannot name a round.
+    """
+    return RoundFolder(rounds_folder(project) / check_round_key(project.project, key))

@@ -1,0 +1,47 @@
+"""What a labeling job is given: label categories, template, manifest rows and its request, all in S3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from roundtruth.ground_truth.job_request import build_request
+from roundtruth.ground_truth.label_categories import encode_label_categories
+from roundtruth.ground_truth.task_template import render_task_template
+from roundtruth.project import Project
+from roundtruth.rounds.folder import JobInputs, RoundFolder
+from roundtruth.rounds.planned import PlannedJob
+from roundtruth.storage import Storage
+
+
+def write_job_inputs(
+    storage: Storage, project: Project, folder: RoundFolder, job: PlannedJob
+) -> dict[str, Any]:
+    """Write everything but the manifest and return the request; writing again changes nothing.
+
+    :raises LabelingRequestError: when the request breaks a limit; nothing is written then.
+    """
+    inputs = folder.job(job.name)
+    request = job_request(project, folder, job)
+    storage.write(inputs.label_categories, encode_label_categories(job.categories))
+    storage.write(inputs.template, render_task_template(project.labeling.instructions))
+    storage.write(inputs.request, msgspec.json.format(msgspec.json.encode(request), indent=2) + b"\n")
+    return request
+
+
+def job_request(project: Project, folder: RoundFolder, job: PlannedJob) -> dict[str, Any]:
+    """The CreateLabelingJob request of a planned job.
+
+    :raises LabelingRequestError: when it breaks botocore's model or a documented limit.
+    """
+    inputs: JobInputs = folder.job(job.name)
+    return build_request(
+        project,
+        job_name=job.name,
+        round_key=folder.key,
+        manifest=inputs.manifest,
+        label_categories=inputs.label_categories,
+        template=inputs.template,
+        workers=job.workers,
+    )

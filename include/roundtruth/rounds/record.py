@@ -1,0 +1,86 @@
+"""round.json: the round is done, what it holds and what it brought; written last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from roundtruth.errors import RoundError
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.planned import PlannedJob
+from roundtruth.storage import ObjectUri, Storage
+
+
+class RecordedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A labeling job of a recorded round, and where Ground Truth wrote its output."""
+
+    name: str
+    arn: str
+    label_attribute: str
+    categories: tuple[str, ...]
+    output_uri: str
+    relabel_pass: int
+    images: int
+    workers: int
+
+
+class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round brought: images by status, digests of its files, its jobs and their price."""
+
+    project: str
+    round: str
+    roundtruth: str  # version of the code that recorded it
+    images: int
+    counts: dict[str, int]  # status -> images; they add up to images
+    boxes: int
+    answers: int  # answers of workers, over all images and jobs
+    spent_usd: float
+    jobs: tuple[RecordedJob, ...]
+    files: dict[str, str]  # name in the round's folder -> sha256
+
+
+def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> bool:
+    """Write round.json; tells whether this call changed anything.
+
+    A round that is recorded again from the same answers gives the same bytes and changes nothing; after new
+    answers (a rebuild of the round) the record is replaced, unless another run replaced it meanwhile.
+
+    :raises RoundError: when the counts do not add up, or another run recorded the round at the same time.
+    """
+    if sum(record.counts.values()) != record.images:
+        raise RoundError(
+            f"Round {record.round!r} of project {record.project!r} planned {record.images} images but accounts "
+            f"for {sum(record.counts.values())} ({record.counts}); nothing may be lost: run check_quality again."
+        )
+    content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    existing = storage.read_if_there(folder.record)
+    if existing is None:
+        written = storage.write_if_absent(folder.record, content)
+    elif existing.data == content:
+        return False
+    else:
+        written = storage.write_if_unchanged(folder.record, content, existing.etag)
+    if not written:
+        raise RoundError(
+            f"Round {record.round!r} of project {record.project!r} was recorded by another run at the same "
+            "time; run this task again to compare."
+        )
+    return True
+
+
+def read_record(storage: Storage, folder: RoundFolder) -> RoundRecord | None:
+    """The record of a round, or None while it runs."""
+    content = storage.read_if_there(folder.record)
+    return msgspec.json.decode(content.data, type=RoundRecord) if content else None
+
+
+def file_digests(storage: Storage, files: Mapping[str, ObjectUri]) -> dict[str, str]:
+    """SHA-256 of each file, by name."""
+    return {name: hashlib.sha256(storage.read(uri)).hexdigest() for name, uri in sorted(files.items())}
+
+
+def spent_usd(jobs: tuple[PlannedJob, ...], *, service_fee_usd: float, reward_usd: float) -> float:
+    """What the jobs of a round cost: AWS's fee an object and the workers' reward an answer, in US dollars."""
+    return round(sum(job.images * (service_fee_usd + job.workers * reward_usd) for job in jobs), 2)

@@ -1,0 +1,97 @@
+"""Relabel passes: the disputed images of a round go out again, to more workers, a bounded number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from roundtruth.project import Project
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.names import job_name
+from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
+from roundtruth.storage import Storage
+
+
+class RelabelPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of one relabel pass and the images they take, sorted."""
+
+    relabel_pass: int
+    jobs: tuple[PlannedJob, ...]
+    images: tuple[str, ...]
+
+
+def plan_relabel(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    plan: RoundPlan,
+    *,
+    relabel_pass: int,
+    disputed: Collection[str],
+) -> RelabelPlan:
+    """Write down the jobs of a relabel pass, or return what was written before.
+
+    A pass without disputed images is written too: it says that there was nothing to do.
+    """
+    existing = read_relabel_plan(storage, folder, relabel_pass)
+    if existing is not None:
+        return existing
+    part_of = _part_of(storage, folder, plan)
+    images = tuple(sorted(disputed))
+    counts: dict[int, int] = {}
+    for image in images:
+        counts[part_of[image]] = counts.get(part_of[image], 0) + 1
+    jobs = tuple(
+        msgspec.structs.replace(
+            job,
+            name=_relabel_name(project, plan, job, relabel_pass),
+            images=counts[job.part],
+            workers=project.consensus.relabel_workers,
+            relabel_pass=relabel_pass,
+        )
+        for job in plan.jobs
+        if job.part in counts
+    )
+    made = RelabelPlan(relabel_pass=relabel_pass, jobs=jobs, images=images)
+    content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    if storage.write_if_absent(folder.relabel_plan(relabel_pass), content):
+        return made
+    return read_relabel_plan(storage, folder, relabel_pass) or made
+
+
+def read_relabel_plan(storage: Storage, folder: RoundFolder, relabel_pass: int) -> RelabelPlan | None:
+    """The plan of a pass, or None before it is made."""
+    content = storage.read_if_there(folder.relabel_plan(relabel_pass))
+    return msgspec.json.decode(content.data, type=RelabelPlan) if content else None
+
+
+def round_jobs(
+    storage: Storage, project: Project, folder: RoundFolder, plan: RoundPlan, *, passes: int | None = None
+) -> tuple[PlannedJob, ...]:
+    """All jobs of a round: the first ones, then those of its relabel passes (or of the first ``passes``)."""
+    jobs = list(plan.jobs)
+    for number in range(1, (project.consensus.relabel_passes if passes is None else passes) + 1):
+        again = read_relabel_plan(storage, folder, number)
+        jobs += again.jobs if again else ()
+    return tuple(jobs)
+
+
+def job_images(storage: Storage, folder: RoundFolder, plan: RoundPlan, job: PlannedJob) -> list[str]:
+    """The images of a job, in the order of its manifest."""
+    part_of = _part_of(storage, folder, plan)
+    images: Iterable[str] = part_of
+    if job.relabel_pass:
+        again = read_relabel_plan(storage, folder, job.relabel_pass)
+        images = again.images if again else ()
+    return [image for image in images if part_of[image] == job.part]
+
+
+def _part_of(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> dict[str, int]:
+    planned = read_planned_images(storage, folder, plan)
+    readable = planned[planned["unreadable"] == ""]
+    return {str(ref): int(part) for ref, part in zip(readable["source_ref"], readable["part"], strict=True)}
+
+
+def _relabel_name(project: Project, plan: RoundPlan, job: PlannedJob, relabel_pass: int) -> str:
+    return job_name(project.project, plan.round, plan.jobs.index(job) + 1, relabel_pass)
