@@ -74,6 +74,17 @@ LABELS = pa.schema(
     ]
 )
 
+# What the consensus says of each answered image.
+AGREEMENT = pa.schema(
+    [
+        ("source_ref", pa.string()),
+        ("answers", pa.int16()),  # distinct workers
+        ("agreement", pa.float64()),  # 0–1; null with one answer
+        ("disputed", pa.bool_()),
+        ("reason", pa.string()),  # such as `2 missing, 1 extra`; empty where not disputed
+    ]
+)
+
 ANNOT_CSV_COLUMNS = (
     "img_file",
     "category",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import yaml
 from croniter import croniter
@@ -28,6 +29,7 @@ S3Folder = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1
 S3Key = Annotated[str, StringConstraints(pattern=r"^s3://[^/]+/.+$")]
 CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Severity = Literal["critical", "warning", "info"]
 
 BOX_CATEGORIES_PER_JOB = 50  # quota "Label categories: bounding box 50" (input-data-limits.md)
 OBJECTS_PER_JOB = 100_000  # quota "Dataset: 100,000 objects/job" (input-data-limits.md)
@@ -166,13 +168,65 @@ class Consensus(Settings):
 class Quality(Settings):
     """Thresholds of the checks, and severities that differ from the default, by check name."""
 
+    # What each check is and why: quality/checks.py. A critical check blocks the release, or quarantines the
+    # images that fail it where only they are at fault; a warning is shown; info is counted.
+    default_severities: ClassVar[dict[str, Severity]] = {
+        "columns_and_types": "critical",
+        "label_image_known": "critical",
+        "category_known": "critical",
+        "box_inside_image": "critical",
+        "positive_size": "critical",
+        "sliver_clipped": "info",
+        "box_side": "warning",
+        "aspect_ratio": "warning",
+        "box_fills_image": "warning",
+        "duplicate_box": "warning",
+        "two_classes_on_one_object": "warning",
+        "images_accounted_for": "critical",
+        "image_listed_once": "critical",
+        "status_known": "critical",
+        "status_fits_boxes": "critical",
+        "size_known": "critical",
+        "size_as_drawn": "critical",
+        "image_readable": "warning",
+        "content_unique": "warning",
+        "upright": "info",
+        "boxes_per_image": "warning",
+        "quarantined_share": "critical",
+        "negative_share": "warning",
+        "boxes_per_category": "warning",
+        "manifest_line_usable": "warning",
+        "image_in_one_split": "critical",
+        "content_in_one_split": "critical",
+        "category_in_every_split": "warning",
+        "split_filled": "warning",
+        "dataset_file_valid": "critical",
+    }
+
+    clip_tolerance: float = Field(default=1, ge=0)  # pixels; a box that sticks out no further is clipped
     min_box_side: float = Field(default=2, ge=0)  # pixels
     max_aspect_ratio: float = Field(default=50, ge=1)
     max_box_share: Share = 0.98  # of the image's area
     duplicate_iou: Share = 0.9
+    max_boxes_per_image: int = Field(default=300, ge=1)  # what YOLO's prediction keeps (max_det)
     max_negative_share: Share = 0.9
+    max_quarantine_share: Share = 0.2  # of the planned images; more is a broken job, not broken images
     min_boxes_per_category: int = Field(default=1, ge=0)
-    severities: dict[str, Literal["critical", "warning", "info"]] = Field(default_factory=dict)
+    severities: dict[str, Severity] = Field(default_factory=dict)
+
+    @field_validator("severities")
+    @classmethod
+    def _name_checks(cls, severities: dict[str, Severity]) -> dict[str, Severity]:
+        for name in severities:
+            if name not in cls.default_severities:
+                near = get_close_matches(name, cls.default_severities, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"there is no check {name!r}{hint}")
+        return severities
+
+    def severity(self, check: str) -> Severity:
+        """The severity of a check in this project."""
+        return self.severities.get(check, self.default_severities[check])
 
 
 class Splits(Settings):
@@ -216,7 +270,7 @@ class Project(Settings):
     root: S3Folder
     categories: tuple[CategoryName, ...] = Field(min_length=1)
     aliases: dict[CategoryName, CategoryName] = Field(default_factory=dict)
-    schedule: str = "0 6 * * 1"
+    schedule: str | None = "0 6 * * 1"  # null: rounds are only started by hand
     start_date: date = date(2026, 1, 5)
     owner: str = "labeling"
     aws_conn_id: str = "aws_default"
@@ -247,8 +301,8 @@ class Project(Settings):
 
     @field_validator("schedule")
     @classmethod
-    def _is_cron(cls, schedule: str) -> str:
-        if not croniter.is_valid(schedule):
+    def _is_cron(cls, schedule: str | None) -> str | None:
+        if schedule is not None and not croniter.is_valid(schedule):
             raise ValueError(f"{schedule!r} is not a cron expression of five fields")
         return schedule
 
@@ -316,8 +370,6 @@ def _shown(detail: dict[str, object], location: tuple[object, ...]) -> str:
 
 
 def _nearest(location: tuple[object, ...]) -> str:
-    from difflib import get_close_matches
-
     model: type[BaseModel] | None = Project
     for part in location[:-1]:
         field = model.model_fields.get(str(part)) if model else None

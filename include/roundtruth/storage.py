@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
@@ -107,9 +106,16 @@ class Storage:
 
     @classmethod
     def from_session(
-        cls, session: boto3.Session, *, endpoint_url: str | None = None, concurrency: int = 32
+        cls,
+        session: boto3.Session,
+        *,
+        endpoint_url: str | None = None,
+        s3_client: Any = None,
+        concurrency: int = 32,
     ) -> Storage:
         """Use a boto3 session's credentials and region; ``endpoint_url`` as in the Airflow connection."""
+        from obstore.auth.boto3 import Boto3CredentialProvider  # imports boto3: too slow for Dag parsing
+
         region = session.region_name or "us-east-1"
         credentials = Boto3CredentialProvider(session)
         endpoint: dict[str, Any] = (
@@ -125,7 +131,7 @@ class Storage:
         def open_bucket(bucket: str) -> S3Store:
             return S3Store(bucket, region=region, credential_provider=credentials, **endpoint)
 
-        client = session.client("s3", endpoint_url=endpoint_url)
+        client = s3_client or session.client("s3", endpoint_url=endpoint_url)
         return cls(open_bucket, client, concurrency=concurrency)
 
     # --- one object ---

@@ -70,7 +70,7 @@ def partition_window(project: Project, round_key: str) -> Window | None:
 
     :raises RoundError: when the schedule has no tick on the key's day.
     """
-    if project.images.partition != "last-modified":
+    if project.images.partition != "last-modified" or project.schedule is None:
         return None
     try:
         day = datetime.strptime(round_key, "%Y-%m-%d").replace(tzinfo=UTC)

@@ -65,6 +65,11 @@ class RoundFolder:
         """The folder of Great Expectations' Data Docs."""
         return self.uri / "data_docs"
 
+    @property
+    def known_images(self) -> ObjectUri:
+        """The images that earlier rounds hold, a line ``etag<TAB>key`` each."""
+        return self.uri / "known-images.tsv"
+
     def stage(self, name: str) -> ObjectUri:
         """A table that one stage hands to the next, such as ``consensus/labels.parquet``."""
         return self.uri / "stages" / name
@@ -88,6 +93,11 @@ class JobInputs:
     def manifest(self) -> ObjectUri:
         """The input manifest."""
         return self.uri / "input.manifest"
+
+    @property
+    def images(self) -> ObjectUri:
+        """The images of the job, a JSON array of S3 URIs in the order of the manifest."""
+        return self.uri / "images.json"
 
     @property
     def label_categories(self) -> ObjectUri:

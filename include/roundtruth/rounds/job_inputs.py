@@ -16,18 +16,26 @@ from roundtruth.storage import Storage
 
 
 def write_job_inputs(
-    storage: Storage, project: Project, folder: RoundFolder, job: PlannedJob
+    storage: Storage, project: Project, folder: RoundFolder, job: PlannedJob, images: list[str]
 ) -> dict[str, Any]:
-    """Write everything but the manifest and return the request; writing again changes nothing.
+    """Write what a labeling job is made from, all but its manifest; writing again changes nothing.
 
+    :param images: S3 URIs, in the order of the manifest.
+    :returns: ``job_name``, ``request``, and where the images are listed and the manifest belongs.
     :raises LabelingRequestError: when the request breaks a limit; nothing is written then.
     """
     inputs = folder.job(job.name)
     request = job_request(project, folder, job)
+    storage.write(inputs.images, msgspec.json.encode(images))
     storage.write(inputs.label_categories, encode_label_categories(job.categories))
     storage.write(inputs.template, render_task_template(project.labeling.instructions))
     storage.write(inputs.request, msgspec.json.format(msgspec.json.encode(request), indent=2) + b"\n")
-    return request
+    return {
+        "job_name": job.name,
+        "request": request,
+        "images_uri": str(inputs.images),
+        "manifest_uri": str(inputs.manifest),
+    }
 
 
 def job_request(project: Project, folder: RoundFolder, job: PlannedJob) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
     """
     if sum(record.counts.values()) != record.images:
         raise RoundError(
-            f"Round {record.round!r} of project {record.project!r} planned {record.images} images but accounts "
-            f"for {sum(record.counts.values())} ({record.counts}); nothing may be lost: run check_quality again."
+            f"Round {record.round!r} of project {record.project!r} planned {record.images} images but "
+            f"accounts for {sum(record.counts.values())} ({record.counts}); run check_quality again."
         )
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     existing = storage.read_if_there(folder.record)

@@ -1,0 +1,45 @@
+# Two commands: `make demo` runs the main job, `make test` the tests. Both set up what they need.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BOOTSTRAP ?= python3
+READY := $(VENV)/.ready
+
+.PHONY: help demo up down test lint types pins clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	$(BOOTSTRAP) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version.split()[0])'
+	test -x $(PYTHON) || $(BOOTSTRAP) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet uv
+	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -r requirements.txt -r requirements-dev.txt
+	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --editable .
+	touch $(READY)
+
+demo: $(READY)  ## run one labeling round and release on this machine; IMAGES=… MANIFEST=… for your own photos, NEW=12 for more samples
+	$(PYTHON) -m demo run $(if $(IMAGES),--images "$(IMAGES)") $(if $(MANIFEST),--manifest "$(MANIFEST)") $(if $(NEW),--new $(NEW)) $(if $(API_PORT),--api-port $(API_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+up: $(READY)  ## start the same stack and leave it running, for the web UI
+	$(PYTHON) -m demo up $(if $(API_PORT),--api-port $(API_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+down: $(READY)  ## stop it
+	$(PYTHON) -m demo down
+
+test: $(READY)  ## lint, types and all tests
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
+
+lint: $(READY)  ## format and fix what can be fixed
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+pins: $(READY)  ## compile requirements.in to requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean:  ## remove the environment and everything the demo made
+	rm -rf $(VENV) .demo demo/dataset .pytest_cache .mypy_cache .ruff_cache

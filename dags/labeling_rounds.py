@@ -1,0 +1,200 @@
+"""One Dag a project: new images → labeling jobs → consensus → merged, checked labels.
+
+Each run is one round, named by its partition (scheduled and backfilled runs) or by the `round` parameter
+(runs started by hand). Every task may run twice: it finds what is there, and no labeling job is made again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    CronPartitionTimetable,
+    Param,
+    PartitionedAtRuntime,
+    get_current_context,
+    task,
+    task_group,
+)
+from airflow.sdk.exceptions import AirflowSkipException
+
+from ground_truth.image_sensors import S3ImagesArrivedSensor
+from ground_truth.operators import (
+    GroundTruthBuildManifestOperator,
+    GroundTruthCreateLabelingJobOperator,
+)
+from ground_truth.sensors import GroundTruthLabelingJobSensor
+from labeling.assets import labels_asset
+from labeling.projects import load_projects
+from labeling.retries import RETRY_POLICY
+from labeling.rounds import this_round
+from roundtruth.project import Project
+
+Jobs = list[dict[str, Any]]  # what a labeling job's branch needs: job_name, request, manifest_uri
+
+PARAMS = {
+    "round": Param(
+        None,
+        type=["null", "string"],
+        title="Round",
+        description="Name of a round that is started by hand, such as 2026-11-21-extra.",
+    )
+}
+
+
+def labeling_round(project: Project) -> DAG:
+    """The Dag of a project's rounds."""
+    with DAG(
+        dag_id=f"{project.project}_labeling_round",
+        description=f"One labeling round of {project.project}: images, labeling jobs, consensus, quality.",
+        doc_md=__doc__,
+        schedule=CronPartitionTimetable(project.schedule, timezone="UTC", key_format="%Y-%m-%d")
+        if project.schedule
+        else PartitionedAtRuntime(),
+        start_date=datetime.combine(project.start_date, datetime.min.time(), UTC),
+        catchup=False,
+        params=PARAMS,
+        default_args={
+            "owner": project.owner,
+            "retries": 3,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": RETRY_POLICY,
+        },
+        tags=["roundtruth", "labeling", project.project],
+    ) as dag:
+        jobs = plan(project)
+        for relabel_pass in range(project.consensus.relabel_passes + 1):
+            jobs = measure(project, relabel_pass, label(project, relabel_pass, jobs))
+        finish(project, after=jobs)
+    return dag
+
+
+def plan(project: Project) -> Any:
+    """Wait for images, then take those of the round and split them into jobs."""
+
+    @task(multiple_outputs=True)
+    def open_round() -> dict[str, str | None]:
+        from roundtruth.stages.labeling_round import open_round
+
+        return open_round(*this_round(project))
+
+    # One planner at a time, so that two rounds cannot take the same image.
+    @task(max_active_tis_per_dag=1)
+    def plan_round() -> Jobs:
+        from roundtruth.stages.labeling_round import plan_jobs
+
+        jobs = plan_jobs(*this_round(project))
+        if jobs is None:
+            raise AirflowSkipException(
+                f"Fewer than {project.images.minimum} new images lie under {project.images_uri}."
+            )
+        return jobs
+
+    opened = open_round()
+    arrived = S3ImagesArrivedSensor(
+        task_id="wait_for_images",
+        bucket=project.images_uri.bucket,
+        prefix=opened["prefix"],
+        modified_after=opened["modified_after"],
+        modified_until=opened["modified_until"],
+        minimum_images=project.images.minimum,
+        settle_seconds=project.images.settle_seconds,
+        known_images_uri=opened["known_images_uri"],
+        aws_conn_id=project.aws_conn_id,
+        poke_interval=min(60, max(2, project.images.settle_seconds / 2)),
+        timeout=project.images.wait_minutes * 60,
+        soft_fail=True,
+        deferrable=True,
+    )
+    planned = plan_round()
+    arrived >> planned
+    return planned
+
+
+def label(project: Project, relabel_pass: int, jobs: Any) -> Any:
+    """One branch a job: manifest, labeling job, people's work, their answers."""
+    group_id = f"relabel_{relabel_pass}" if relabel_pass else "label"
+
+    @task
+    def collect_answers(job_name: str) -> dict[str, Any]:
+        from roundtruth.stages.labeling_round import collect
+
+        return collect(*this_round(project), job_name)
+
+    @task_group(group_id=group_id)
+    def labeling_job(job_name: str, request: dict[str, Any], images_uri: str, manifest_uri: str) -> None:
+        manifest = GroundTruthBuildManifestOperator(
+            task_id="build_manifest",
+            images_uri=images_uri,
+            manifest_uri=manifest_uri,
+            aws_conn_id=project.aws_conn_id,
+        )
+        job = GroundTruthCreateLabelingJobOperator(
+            task_id="create_labeling_job", request=request, aws_conn_id=project.aws_conn_id
+        )
+        finished = GroundTruthLabelingJobSensor(
+            task_id="wait_for_labeling_job",
+            job_name=job_name,
+            poke_interval=project.labeling.poll_seconds,
+            aws_conn_id=project.aws_conn_id,
+            deferrable=True,
+        )
+        manifest >> job >> finished >> collect_answers(job_name)
+
+    return labeling_job.expand_kwargs(jobs)
+
+
+def measure(project: Project, relabel_pass: int, after: Any) -> Any:
+    """Fuse all answers so far; gives the jobs of the next relabel pass, none after the last one."""
+    task_id = f"measure_consensus_{relabel_pass}" if relabel_pass else "measure_consensus"
+
+    # A pass without disputed images has no jobs: its branch is skipped, and the round goes on.
+    @task(task_id=task_id, trigger_rule="none_failed")
+    def measure_consensus() -> Jobs:
+        from roundtruth.stages.labeling_round import measure
+
+        jobs = measure(*this_round(project), relabel_pass=relabel_pass)
+        if jobs is None:
+            raise AirflowSkipException("The round has no plan: too few new images arrived.")
+        return jobs
+
+    measured = measure_consensus()
+    after >> measured
+    return measured
+
+
+def finish(project: Project, after: Any) -> None:
+    """Merge the categories of all jobs, check the labels, and record the round."""
+
+    @task
+    def merge_categories() -> dict[str, int]:
+        from roundtruth.stages.labeling_round import merge
+
+        return merge(*this_round(project))
+
+    @task
+    def check_quality() -> dict[str, Any]:
+        from roundtruth.stages.labeling_round import check
+
+        return check(*this_round(project))
+
+    labels = labels_asset(project)
+
+    @task(outlets=[labels])
+    def record_round() -> dict[str, Any]:
+        from roundtruth.stages.labeling_round import record
+
+        storage, _, round_key = this_round(project)
+        recorded = record(storage, project, round_key)
+        event = get_current_context()["outlet_events"][labels]
+        event.add_partitions(round_key)
+        event.extra = recorded
+        return recorded
+
+    after >> merge_categories() >> check_quality() >> record_round()
+
+
+for _project in load_projects().projects:
+    globals()[f"{_project.project}_labeling_round"] = labeling_round(_project)

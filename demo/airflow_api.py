@@ -1,0 +1,135 @@
+"""Airflow's REST API, as far as the demo and the end-to-end tests need it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskState:
+    """One task instance of a run; ``map_index`` is -1 for a task that is not mapped."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+
+    @property
+    def name(self) -> str:
+        """The task as the web UI shows it."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+class AirflowApi:
+    """A client that logs in as the stack's admin."""
+
+    def __init__(self, url: str, airflow_home: Path) -> None:
+        self.url = url
+        self._passwords = airflow_home / "passwords.json"
+        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=30)
+
+    def log_in(self) -> None:
+        """Take a token for the admin user, whose password Airflow made at its first start."""
+        answer = httpx.post(
+            f"{self.url}/auth/token", json={"username": "admin", "password": self.password()}, timeout=30
+        )
+        answer.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def password(self) -> str:
+        """The password that Airflow made for the admin user at its first start."""
+        return str(json.loads(self._passwords.read_text())["admin"])
+
+    def wait_for_dags(self, dag_ids: set[str], seconds: float = 120) -> None:
+        """Wait until the Dag processor has parsed these Dags.
+
+        :raises TimeoutError: naming what is missing, with the import errors.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = {dag["dag_id"] for dag in self._get("/dags", limit=200)["dags"]}
+            if dag_ids <= found:
+                return
+            time.sleep(1)
+        errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]
+        raise TimeoutError(f"Airflow has no Dag {', '.join(sorted(dag_ids - found))}.\n" + "\n".join(errors))
+
+    def set_paused(self, dag_id: str, paused: bool) -> None:
+        """Pause or unpause a Dag."""
+        self._client.patch(f"/dags/{dag_id}", json={"is_paused": paused}).raise_for_status()
+
+    def trigger(
+        self, dag_id: str, *, partition_key: str | None = None, conf: dict[str, Any] | None = None
+    ) -> str:
+        """Start a run; returns its id."""
+        body = {"logical_date": None, "conf": conf or {}}
+        if partition_key is not None:
+            body["partition_key"] = partition_key
+        answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=body)
+        if answer.is_error:
+            raise RuntimeError(f"Airflow refused to start {dag_id}: {answer.text}")
+        return str(answer.json()["dag_run_id"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """All runs of a Dag, oldest first."""
+        runs: list[dict[str, Any]] = self._get(f"/dags/{dag_id}/dagRuns", limit=200, order_by="id")[
+            "dag_runs"
+        ]
+        return runs
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run: queued, running, success or failed."""
+        return str(self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """The task instances of a run."""
+        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        return [
+            TaskState(
+                task_id=one["task_id"],
+                map_index=one["map_index"],
+                state=one["state"],
+                try_number=one["try_number"],
+            )
+            for one in found
+        ]
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned, or None."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        answer = self._client.get(path, params={"deserialize": "true"})
+        return answer.json()["value"] if answer.is_success else None
+
+    def log_tail(self, dag_id: str, run_id: str, task: TaskState, lines: int = 25) -> str:
+        """The last lines of a task's log."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}"
+        answer = self._client.get(
+            path, params={"map_index": task.map_index}, headers={"Accept": "application/json"}
+        )
+        if answer.is_error:
+            return f"(no log: {answer.status_code})"
+        entries = answer.json()["content"]
+        return "\n".join(_readable(entry) for entry in entries[-lines:])
+
+    def _get(self, path: str, **params: Any) -> dict[str, Any]:
+        answer = self._client.get(path, params=params)
+        answer.raise_for_status()
+        content: dict[str, Any] = answer.json()
+        return content
+
+
+def _readable(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    text = str(entry.get("event", entry))
+    for error in entry.get("error_detail") or []:
+        text += f"\n  {error.get('exc_type')}: {error.get('exc_value')}"
+    return text

@@ -1,0 +1,260 @@
+"""Start and stop the sandbox and Airflow's processes on loopback, with a state folder that outlives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+AIRFLOW_COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+STOP_SECONDS = 10.0
+
+
+class StackError(Exception):
+    """A process of the stack did not start or died; the message holds the last lines of its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackSettings:
+    """Where the stack keeps its state and what it serves; port 0 takes a free one."""
+
+    state: Path
+    projects: Path
+    api_port: int = 0
+    sandbox_port: int = 0
+    sandbox_options: tuple[str, ...] = ()
+
+
+@dataclass
+class Stack:
+    """The running processes. Use as a context manager, or keep it running and stop it with ``stop_stack``."""
+
+    settings: StackSettings
+    api_port: int = 0
+    sandbox_port: int = 0
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.api_port = self.settings.api_port or free_port()
+        self.sandbox_port = self.settings.sandbox_port or free_port()
+
+    @property
+    def api_url(self) -> str:
+        """Address of Airflow's web UI and REST API."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Address of S3 and Ground Truth."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's own folder."""
+        return self.settings.state / "airflow"
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every process: the same variables that docker-compose.yaml sets."""
+        home = self.airflow_home
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AIRFLOW", "AWS_", "ROUNDTRUTH_"))
+        }
+        return inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PYTHONPATH": str(ROOT / "include"),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.api_url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.api_port),
+            "AIRFLOW__API__BASE_URL": self.api_url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": _secret(home / "jwt-secret"),
+            "AIRFLOW__API__SECRET_KEY": _secret(home / "api-secret"),
+            "AIRFLOW__CORE__FERNET_KEY": "",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "true",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(_connection(self.sandbox_url)),
+            "ROUNDTRUTH_PROJECTS": str(self.settings.projects),
+            "GX_ANALYTICS_ENABLED": "false",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start everything and wait until it answers.
+
+        :raises StackError: when a process does not come up.
+        """
+        self.airflow_home.mkdir(parents=True, exist_ok=True)
+        say("starting the sandbox (S3 and Ground Truth)")
+        self._spawn(
+            "sandbox",
+            [
+                *(sys.executable, "-m", "roundtruth.sandbox"),
+                *("--port", str(self.sandbox_port), "--state", str(self.settings.state / "sandbox")),
+                *self.settings.sandbox_options,
+            ],
+        )
+        self._wait_for("sandbox", f"{self.sandbox_url}/_sandbox/health")
+        say("preparing Airflow's database")
+        self._run_once("database", ["airflow", "db", "migrate"])
+        for component in AIRFLOW_COMPONENTS:
+            say(f"starting Airflow's {component}")
+            self._spawn(component, ["airflow", component])
+        self._wait_for("api-server", f"{self.api_url}/api/v2/monitor/health")
+
+    def check(self) -> None:
+        """Make sure that every process still runs.
+
+        :raises StackError: naming the one that died.
+        """
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise StackError(f"{name} ended with exit code {process.returncode}.\n{self.log_tail(name)}")
+
+    def stop(self) -> None:
+        """Stop all processes and what they started."""
+        stop_groups([process.pid for process in reversed(self.processes.values())])
+        for process in self.processes.values():
+            process.wait()
+        self.processes.clear()
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def log_tail(self, name: str, lines: int = 15) -> str:
+        """The last lines of a process's log."""
+        path = self._log(name)
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        with self._log(name).open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                cwd=self.settings.state,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own: Ctrl-C reaches the demo alone, which stops it
+            )
+
+    def _run_once(self, name: str, command: list[str]) -> None:
+        self._spawn(name, command)
+        process = self.processes[name]
+        if process.wait() != 0:
+            raise StackError(f"{' '.join(command)} failed.\n{self.log_tail(name)}")
+        del self.processes[name]
+
+    def _wait_for(self, name: str, url: str, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            if answers(url):
+                return
+            time.sleep(0.3)
+        raise StackError(f"{name} did not answer within {seconds:.0f} seconds.\n{self.log_tail(name)}")
+
+    def _log(self, name: str) -> Path:
+        return self.airflow_home / f"{name}.log"
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers with success."""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310  # loopback address of our own
+            return bool(200 <= response.status < 300)
+    except (URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop_groups(group_ids: list[int]) -> None:
+    """End process groups: ask first, kill what is left after some seconds."""
+    for group in group_ids:
+        _signal(group, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(_is_alive(group) for group in group_ids):
+        time.sleep(0.1)
+    for group in group_ids:
+        _signal(group, signal.SIGKILL)
+
+
+def _is_alive(group: int) -> bool:
+    """Whether a process of the group runs; a zombie that waits for its parent does not."""
+    for process in psutil.process_iter(["status"]):
+        try:
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+        except ProcessLookupError:
+            continue
+    return False
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def _connection(sandbox_url: str) -> dict[str, object]:
+    return {
+        "conn_type": "aws",
+        "login": "sandbox",
+        "password": "sandbox",
+        "extra": {
+            "region_name": "us-east-1",
+            "service_config": {
+                "s3": {"endpoint_url": sandbox_url},
+                "sagemaker": {"endpoint_url": sandbox_url},
+            },
+        },
+    }
+
+
+def _secret(path: Path) -> str:
+    """A random secret of this installation, kept in a file that only its owner reads."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text()

@@ -1,0 +1,146 @@
+"""The tables of all jobs of a round put together: one row an image, labels in the project's categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from roundtruth.annotations import (
+    AGREEMENT,
+    ANSWERS,
+    DISPUTED,
+    FAILED,
+    IMAGES,
+    LABELED,
+    LABELS,
+    NEGATIVE,
+    UNLABELED,
+    UNREADABLE,
+    from_parquet,
+    table,
+)
+from roundtruth.categories import merge_category_maps
+from roundtruth.project import Project
+from roundtruth.rounds.collect import OBJECTS, read_job_tables
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
+from roundtruth.storage import Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllJobs:
+    """Answers, objects (with a ``job`` column) and Ground Truth's own boxes of several jobs."""
+
+    answers: pd.DataFrame
+    objects: pd.DataFrame
+    consolidated: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergedTables:
+    """LABELS in the project's categories, and IMAGES with a status for every planned image."""
+
+    labels: pd.DataFrame
+    images: pd.DataFrame
+
+
+def read_all_jobs(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> AllJobs:
+    """Read the collected tables of jobs, in the order of the jobs."""
+    tables = {job.name: read_job_tables(storage, folder.job(job.name)) for job in jobs}
+    return AllJobs(
+        answers=_stacked([one.answers for one in tables.values()], ANSWERS),
+        objects=pd.concat(
+            [table([], OBJECTS).assign(job=pd.Series(dtype=str))]
+            + [one.objects.assign(job=name) for name, one in tables.items()],
+            ignore_index=True,
+        ),
+        consolidated=_stacked([one.consolidated for one in tables.values()], LABELS),
+    )
+
+
+def merge_tables(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    plan: RoundPlan,
+    jobs: tuple[PlannedJob, ...],
+) -> MergedTables:
+    """Merge the consensus of all jobs; an image that one of its first jobs failed on is incomplete and waits.
+
+    :raises CategoryError: when jobs disagree about a category, or use one that the project does not list.
+    """
+    everything = read_all_jobs(storage, folder, jobs)
+    labels = from_parquet(
+        storage.read(folder.stage("consensus-labels.parquet")), LABELS, name="consensus-labels.parquet"
+    )
+    consensus = from_parquet(
+        storage.read(folder.stage("agreement.parquet")), AGREEMENT, name="agreement.parquet"
+    )
+    images = _images(read_planned_images(storage, folder, plan), everything, consensus, jobs)
+    labels = pd.concat([labels, _machine_labels(everything)], ignore_index=True)
+    labels = _in_project_categories(labels, project, jobs)
+    has_boxes = images["source_ref"].isin(set(labels["source_ref"]))
+    images.loc[(images["status"] == NEGATIVE) & has_boxes, "status"] = LABELED
+    images.loc[(images["status"] == LABELED) & ~has_boxes, "status"] = NEGATIVE
+    return MergedTables(labels=labels, images=images[IMAGES.names])
+
+
+def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
+    return pd.concat([table([], schema), *frames], ignore_index=True)
+
+
+def _images(
+    planned: pd.DataFrame, everything: AllJobs, consensus: pd.DataFrame, jobs: tuple[PlannedJob, ...]
+) -> pd.DataFrame:
+    images = planned.merge(_worst_status(everything, jobs), on="source_ref", how="left").merge(
+        consensus.rename(columns={"reason": "dispute"}), on="source_ref", how="left"
+    )
+    missing = images["status"].isna()
+    images.loc[missing, "reason"] = "no job of the round holds it"
+    images.loc[missing, "status"] = UNLABELED
+    disputed = images["status"].isin([LABELED, NEGATIVE]) & images["disputed"].eq(True)
+    images.loc[disputed, "reason"] = images.loc[disputed, "dispute"]
+    images.loc[disputed, "status"] = DISPUTED
+    unreadable = images["unreadable"] != ""
+    images.loc[unreadable, "reason"] = images.loc[unreadable, "unreadable"]
+    images.loc[unreadable, "status"] = UNREADABLE
+    images["answers"] = images["answers"].fillna(0).astype("int16")
+    return images
+
+
+def _worst_status(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
+    """One status an image over the round's first jobs: each asks for other categories, so all must answer.
+
+    A relabel job that fails brings no new answers, and takes none away.
+    """
+    first = {job.name for job in jobs if not job.relabel_pass}
+    objects = everything.objects[everything.objects["job"].isin(first)]
+    rank = {FAILED: 0, UNLABELED: 1, LABELED: 2, NEGATIVE: 3}
+    worst = objects.assign(rank=objects["status"].map(rank)).sort_values(
+        ["source_ref", "rank", "job"], kind="stable"
+    )
+    return worst.drop_duplicates("source_ref")[["source_ref", "status", "reason"]]
+
+
+def _machine_labels(everything: AllJobs) -> pd.DataFrame:
+    """Ground Truth's own boxes of images that no person answered: auto-labeled rows, imported manifests."""
+    answered = everything.objects.groupby("source_ref")["answers"].max()
+    machine = set(answered[answered == 0].index)
+    return everything.consolidated[everything.consolidated["source_ref"].isin(machine)]
+
+
+def _in_project_categories(
+    labels: pd.DataFrame, project: Project, jobs: tuple[PlannedJob, ...]
+) -> pd.DataFrame:
+    merged = merge_category_maps(
+        {job.name: job.categories for job in jobs}, listed=project.categories, aliases=project.aliases
+    )
+    names = [
+        merged.name_of(job, category) for job, category in zip(labels["job"], labels["category"], strict=True)
+    ]
+    ordered = labels.assign(category=pd.Series(names, index=labels.index, dtype=labels["category"].dtype))
+    return ordered.sort_values(
+        ["source_ref", "category", "left", "top", "width", "height"], kind="stable"
+    ).reset_index(drop=True)

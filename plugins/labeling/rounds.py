@@ -1,0 +1,35 @@
+"""The round that a Dag run belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import get_current_context
+
+from roundtruth.errors import RoundError
+from roundtruth.project import Project
+from roundtruth.storage import Storage
+
+
+def this_round(project: Project) -> tuple[Storage, Project, str]:
+    """What every step of a round or a release takes: storage by the project's connection, project, round."""
+    from labeling.storage import connected_storage
+
+    return connected_storage(project.aws_conn_id), project, round_key(get_current_context())
+
+
+def round_key(context: Mapping[str, Any]) -> str:
+    """The key of a run's round: its partition, or the `round` parameter of a run that was started by hand.
+
+    Partitioned runs have no logical date, so nothing here reads a date.
+
+    :raises RoundError: when a run has neither.
+    """
+    key = context["dag_run"].partition_key or context["params"].get("round")
+    if not key:
+        raise RoundError(
+            f"Run {context['dag_run'].run_id!r} has no partition and no `round` parameter; "
+            "start it with a name for the round, such as 2026-11-21-extra."
+        )
+    return str(key)

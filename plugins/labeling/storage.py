@@ -1,0 +1,19 @@
+"""Storage with the credentials, region and endpoint of an Airflow connection."""
+
+from __future__ import annotations
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+from roundtruth.storage import Storage
+
+
+def connected_storage(aws_conn_id: str) -> Storage:
+    """Open S3 as the connection says; the sandbox and AWS differ in the connection alone."""
+    hook = S3Hook(aws_conn_id=aws_conn_id)
+    client = hook.get_conn()
+    return Storage.from_session(hook.get_session(), endpoint_url=_custom_endpoint(hook), s3_client=client)
+
+
+def _custom_endpoint(hook: S3Hook) -> str | None:
+    configured = hook.conn_config.get_service_endpoint_url("s3")
+    return str(configured) if configured else None
