@@ -1,6 +1,7 @@
 """The names of the sandbox's own AWS account, and the accounts that AWS documents for Ground Truth.
 
-The AWS accounts are those of botocore's service model (HumanTaskConfig documentation); see facts/ground-truth.md 2.2-2.5.
+The AWS accounts are those of botocore's service model (HumanTaskConfig documentation); see
+facts/ground-truth.md 2.2-2.5.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ WORKTEAM_NAME = "roundtruth-sandbox"
 WORKTEAM_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:workteam/private-crowd/{WORKTEAM_NAME}"
 WORKFORCE_NAME = "default"
 
-# Mechanical Turk's work team, the built-in worker UIs and the auto-labeling algorithms belong to these accounts.
+# Mechanical Turk's work team, the built-in worker UIs and the auto-labeling algorithms belong to these
+# accounts.
 PUBLIC_ACCOUNT = "394669845002"
 ALGORITHM_ACCOUNT = "027400017018"
 
@@ -47,7 +49,8 @@ REF_TASKS = frozenset(
         "Adjustment3DPointCloudObjectTracking",
     }
 )
-# Tasks that use HumanTaskUiArn, the rest uses UiTemplateS3Uri; these may also run for 30 days and not on MTurk.
+# Tasks that use HumanTaskUiArn, the rest uses UiTemplateS3Uri; these may also run for 30 days and not on
+# MTurk.
 LONG_TASKS = frozenset(
     {
         *(f"{kind}VideoObject{what}" for kind in ("", "Adjustment") for what in ("Detection", "Tracking")),

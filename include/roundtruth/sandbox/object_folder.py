@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ class StoredObject:
     etag: str  # without quotes
     last_modified: str
     metadata: dict[str, str]  # content-type, other system headers and x-amz-meta-*, as moto keeps them
+    checksum: dict[str, str | int | None] = field(default_factory=dict)  # moto's attributes by name
     body: bytes = field(repr=False)
 
 
@@ -82,4 +82,4 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)

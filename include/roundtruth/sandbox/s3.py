@@ -1,7 +1,8 @@
-"""S3 of the sandbox: moto's application, one writer at a time, mirrored to a folder that survives the process."""
+"""S3 of the sandbox: moto's application, one writer at a time, mirrored to a folder that stays."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,9 @@ StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 
 _WRITES = frozenset({"PUT", "POST", "DELETE"})
-# Requests below a key that leave the object's bytes and metadata as they are.
+# Requests on a key that make no object yet (parts) or change nothing that is mirrored.
+_NO_OBJECT = frozenset({"partNumber", "uploads", "tagging", "acl", "retention", "legal-hold"})
+_CHECKSUM = ("checksum_algorithm", "checksum_value", "checksum_type", "checksum_parts")
 _PRECONDITION_FAILED = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>PreconditionFailed</Code>'
     b"<Message>At least one of the pre-conditions you specified did not hold</Message>"
@@ -46,7 +49,6 @@ class SandboxS3:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         self._write_lock = threading.RLock()
-        self._mirrored: dict[tuple[str, str], int] = {}  # identity of the FakeKey that was written
         self._settings: dict[str, dict[str, str]] = {}
         self._backend.reset()
         if folder is not None:
@@ -56,9 +58,14 @@ class SandboxS3:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request; the body was read by the server beforehand (see server.py)."""
+        if _service(environ) != "s3":  # STS, IAM, ...: moto's own, and not kept
+            other: Iterable[bytes] = self._moto(environ, start_response)
+            return other
         if environ["REQUEST_METHOD"] not in _WRITES:
-            served: Iterable[bytes] = self._moto(environ, start_response)
-            return served
+            # A listing walks over the dict that a writer changes.
+            with self._write_lock if not address(environ)[1] else contextlib.nullcontext():
+                served: Iterable[bytes] = self._moto(environ, start_response)
+                return served
         with self._write_lock:
             return self._write(environ, start_response)
 
@@ -80,7 +87,7 @@ class SandboxS3:
         return [body]
 
     def _condition_fails(self, environ: Environ, bucket: str, key: str, query: dict[str, list[str]]) -> bool:
-        """The conditions that moto does not look at: on copies, and If-Match on a finished multipart upload."""
+        """Check what moto does not: conditions on copies, and If-Match on a finished multipart upload."""
         copies = "HTTP_X_AMZ_COPY_SOURCE" in environ and "partNumber" not in query
         finishes = environ["REQUEST_METHOD"] == "POST" and "uploadId" in query
         if not (copies or finishes):
@@ -98,7 +105,8 @@ class SandboxS3:
         if not bucket:
             return
         if key:
-            self._mirror_object(bucket, key)
+            if not _NO_OBJECT & query.keys():
+                self._mirror_object(bucket, key)
         elif method == "POST" and "delete" in query:
             for deleted in _keys_of_delete(request_body):
                 self._mirror_object(bucket, deleted)
@@ -127,11 +135,9 @@ class SandboxS3:
             return
         found = self._find(bucket, key)
         if found is None:
-            self._mirrored.pop((bucket, key), None)
             self._folder.delete(bucket, key)
-        elif self._mirrored.get((bucket, key)) != id(found):
+        else:
             self._folder.save(_stored(bucket, key, found))
-            self._mirrored[bucket, key] = id(found)
 
     def _restore(self, folder: ObjectFolder) -> None:
         for bucket, settings in folder.buckets().items():
@@ -141,8 +147,9 @@ class SandboxS3:
                 stored.bucket, stored.key, stored.body, etag=stored.etag, disable_notification=True
             )
             restored.set_metadata(dict(stored.metadata))
+            for name, value in stored.checksum.items():
+                setattr(restored, name, value)
             restored.last_modified = datetime.datetime.fromisoformat(stored.last_modified)
-            self._mirrored[stored.bucket, stored.key] = id(restored)
 
     # --- in this process: what the simulated workers and the labeling jobs read and write
 
@@ -158,6 +165,11 @@ class SandboxS3:
     def has_bucket(self, bucket: str) -> bool:
         """Whether the bucket exists."""
         return bucket in self._backend.buckets
+
+    def region_of(self, bucket: str) -> str | None:
+        """The bucket's region; None where there is no such bucket."""
+        found = self._backend.buckets.get(bucket)
+        return None if found is None else str(found.region_name)
 
     def exists(self, bucket: str, key: str) -> bool:
         """Whether the object exists."""
@@ -218,6 +230,13 @@ def address(environ: Environ) -> tuple[str, str]:
     return bucket, key
 
 
+def _service(environ: Environ) -> str:
+    """The service that a request is signed for; unsigned ones (health checks, presigned URLs) are S3's."""
+    _, _, credential = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")
+    scope = credential.split(",")[0].split("/")
+    return scope[-2] if len(scope) >= 5 else "s3"
+
+
 def _stored(bucket: str, key: str, found: FakeKey) -> StoredObject:
     return StoredObject(
         bucket=bucket,
@@ -225,6 +244,7 @@ def _stored(bucket: str, key: str, found: FakeKey) -> StoredObject:
         etag=found.etag.strip('"'),
         last_modified=found.last_modified.isoformat(),
         metadata={str(name): str(value) for name, value in found.metadata.items()},
+        checksum={name: getattr(found, name) for name in _CHECKSUM},
         body=bytes(found.value),
     )
 

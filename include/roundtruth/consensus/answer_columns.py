@@ -1,0 +1,177 @@
+"""The answers table as sorted numpy columns: tasks, the answers that count, and their boxes.
+
+A task is an image together with a set of jobs that asked for the same categories: a job and its relabel job
+make one task, jobs over different categories make different tasks on the same image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from roundtruth.consensus.matching import Bools, Floats, Ints, area
+from roundtruth.errors import ConsensusError
+
+_NEEDED = ("source_ref", "job", "worker", "box", "category", "left", "top", "width", "height")
+_PLACE = ["left", "top", "width", "height"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnswerColumns:
+    """Answers of a round. Numbers of images, workers and categories follow their sorted names.
+
+    Answers are sorted by task and worker, boxes by task, place and worker, so that nothing computed from them
+    depends on the order of the rows that came in.
+    """
+
+    images: list[str]
+    workers: list[str]
+    categories: list[str]
+    task_image: Ints
+    task_job: list[str]  # the job the task's labels belong to: the first of its jobs by name
+    task_answers: Ints  # how many workers answered
+    answer_task: Ints
+    answer_worker: Ints
+    answer_seconds: Floats  # NaN where the file does not say
+    box_task: Ints
+    box_answer: Ints
+    box_worker: Ints
+    box_category: Ints
+    box_edges: Floats  # left, top, right, bottom in pixels
+    box_place: Ints  # 0-based place in the worker's answer
+    box_usable: Bools  # False: no area, or the same box twice by one worker; such a box never votes
+    repeated_answers: int  # later answers of a worker who had answered the task before: not counted
+    zero_area_boxes: int
+    repeated_boxes: int
+
+
+def answer_columns(
+    answers: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None = None
+) -> AnswerColumns:
+    """Read the answers table (``annotations.ANSWERS``), rows in any order.
+
+    :param categories_by_job: what each job asked for; jobs that share a category make one task. Without it,
+        all jobs asked for the same categories.
+    :raises ConsensusError: when a column is missing, a job has no categories, or a box is not finite.
+    """
+    missing = [name for name in _NEEDED if name not in answers.columns]
+    if missing:
+        raise ConsensusError(f"The answers table lacks the columns {', '.join(missing)}.")
+    images, image = _numbered(answers["source_ref"])
+    workers, worker = _numbered(answers["worker"])
+    jobs, job = _numbered(answers["job"])
+    chunk = chunks_of_jobs(jobs, categories_by_job)[job] if len(jobs) else job
+    submitted = _numbered(_text(answers, "submitted"))[1]
+    answer = np.stack([image, chunk, worker, submitted, job], axis=1)
+    kept, repeated = _first_answers(answer)
+    tasks, task = np.unique(answer[:, :2], axis=0, return_inverse=True)
+    task = task.ravel()
+    task_job = np.full(len(tasks), len(jobs))
+    np.minimum.at(task_job, task[kept], job[kept])
+    counted, first_row, row_answer = np.unique(
+        np.stack([task[kept], worker[kept]], axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    seconds = pd.to_numeric(answers["seconds"]).to_numpy(np.float64) if "seconds" in answers else None
+    return AnswerColumns(
+        images=images,
+        workers=workers,
+        task_image=tasks[:, 0],
+        task_job=[jobs[number] for number in task_job],
+        task_answers=np.bincount(counted[:, 0], minlength=len(tasks)),
+        answer_task=counted[:, 0],
+        answer_worker=counted[:, 1],
+        answer_seconds=np.full(len(counted), np.nan) if seconds is None else seconds[kept][first_row],
+        repeated_answers=repeated,
+        **_boxes(answers, kept, task, worker, row_answer.ravel()),
+    )
+
+
+def _text(answers: pd.DataFrame, column: str) -> pd.Series[Any]:
+    if column not in answers:
+        return pd.Series([""] * len(answers), index=answers.index)
+    return answers[column].fillna("")
+
+
+def _numbered(values: pd.Series[Any]) -> tuple[list[str], Ints]:
+    """The sorted distinct names, and the number of each row's name."""
+    codes, names = pd.factorize(values, sort=True)
+    if (codes < 0).any():
+        raise ConsensusError(f"The answers table has rows without {values.name}; every row needs one.")
+    return [str(name) for name in names], codes.astype(np.int64)
+
+
+def chunks_of_jobs(jobs: list[str], categories_by_job: Mapping[str, Sequence[str]] | None) -> Ints:
+    """The number of each job's chunk; jobs that share a category, also through a third job, share a chunk."""
+    if categories_by_job is None:
+        return np.zeros(len(jobs), np.int64)
+    unknown = [job for job in jobs if not categories_by_job.get(job)]
+    if unknown:
+        raise ConsensusError(f"Jobs without categories: {', '.join(unknown)}; name what each job asked for.")
+    chunk = np.arange(len(jobs))
+    holder: dict[str, int] = {}
+    for number, job in enumerate(jobs):
+        for category in categories_by_job[job]:
+            other = holder.setdefault(category, number)
+            chunk[chunk == chunk[number]] = chunk[other]
+    return np.unique(chunk, return_inverse=True)[1].astype(np.int64)
+
+
+def _first_answers(answer: NDArray[Any]) -> tuple[Ints, int]:
+    """Rows of each worker's first answer to a task, and how many later answers were left out.
+
+    A second job may reach a worker who has already answered: that is no new opinion.
+    """
+    if not len(answer):
+        return np.zeros(0, np.int64), 0
+    distinct, of_row = np.unique(answer, axis=0, return_inverse=True)
+    first = np.r_[True, (distinct[1:, :3] != distinct[:-1, :3]).any(axis=1)]
+    return np.flatnonzero(first[of_row.ravel()]), int((~first).sum())
+
+
+def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answer: Ints) -> dict[str, Any]:
+    place = answers["box"].to_numpy(np.int64)[kept]
+    drawn = place >= 0
+    rows = kept[drawn]
+    frame = answers.iloc[rows]
+    categories, category = _numbered(frame["category"])
+    edges = frame[_PLACE].to_numpy(np.float64, copy=True)
+    if not np.isfinite(edges).all():
+        bad = frame.iloc[int(np.flatnonzero(~np.isfinite(edges).all(axis=1))[0])]
+        raise ConsensusError(
+            f"{bad['source_ref']}: box {bad['box']} of an answer is not finite; was the answers file damaged?"
+        )
+    edges[:, 2:] += edges[:, :2]
+    columns = {
+        "box_task": task[rows],
+        "box_answer": row_answer[drawn],
+        "box_worker": worker[rows],
+        "box_category": category,
+        "box_edges": edges,
+        "box_place": place[drawn],
+    }
+    order = np.lexsort((place[drawn], columns["box_worker"], category, *edges.T[::-1], columns["box_task"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    flat = area(columns["box_edges"]) <= 0
+    again = _repeats(columns["box_answer"], columns["box_category"], columns["box_edges"]) & ~flat
+    return {
+        **columns,
+        "categories": categories,
+        "box_usable": ~flat & ~again,
+        "zero_area_boxes": int(flat.sum()),
+        "repeated_boxes": int(again.sum()),
+    }
+
+
+def _repeats(answer: Ints, category: Ints, edges: Floats) -> Bools:
+    """Boxes that their worker drew a second time: same category, same place. The rows are sorted by place."""
+    order = np.lexsort((category, *edges.T, answer))
+    same = (answer[order][1:] == answer[order][:-1]) & (category[order][1:] == category[order][:-1])
+    same &= (edges[order][1:] == edges[order][:-1]).all(axis=1)
+    result = np.zeros(len(answer), bool)
+    result[order[1:][same]] = True
+    return result

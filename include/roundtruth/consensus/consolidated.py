@@ -1,0 +1,134 @@
+"""Ground Truth's own consolidated boxes beside the workers' answers: which of them people agreed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from roundtruth.consensus.answer_columns import AnswerColumns, chunks_of_jobs
+from roundtruth.consensus.majority import Groups, label_frame
+from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
+from roundtruth.errors import ConsensusError
+
+_NEEDED = ("source_ref", "category", "left", "top", "width", "height")
+
+
+def score_consolidated(
+    columns: AnswerColumns,
+    groups: Groups,
+    consolidated: pd.DataFrame,
+    *,
+    min_iou: float,
+    categories_by_job: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Ground Truth's boxes as a label table, scored by our votes, and how they compare with our majority.
+
+    Each box takes votes, answers and score of the matched group of answers, one to one by overlap. A box that
+    matches none (an auto-labeled image, or a box that was averaged away from its answers) has score 0 and no
+    votes. Ground Truth's own confidences are not used: they cannot be compared between jobs
+    (sms-data-output).
+
+    :param consolidated: source_ref, category, left, top, width, height in pixels; optional job.
+    :raises ConsensusError: when a column is missing.
+    """
+    missing = [name for name in _NEEDED if name not in consolidated.columns]
+    if missing:
+        raise ConsensusError(f"The consolidated table lacks the columns {', '.join(missing)}.")
+    of_first_job = _of_first_job(consolidated, categories_by_job)
+    boxes = consolidated[of_first_job].sort_values(list(_NEEDED), kind="stable", ignore_index=True)
+    edges = boxes[["left", "top", "width", "height"]].to_numpy(np.float64, copy=True)
+    edges[:, 2:] += edges[:, :2]
+    group = _match(columns, groups, boxes, edges, min_iou)
+    matched = group >= 0
+    answered = _answers_of_images(columns, boxes)
+    labels = label_frame(
+        {
+            **{name: boxes[name] for name in _NEEDED},
+            "score": np.where(matched, groups.score[group] if len(groups.votes) else 0.0, 0.0),
+            "votes": np.where(matched, groups.votes[group] if len(groups.votes) else 0, 0),
+            "answers": np.where(matched, groups.answers[group] if len(groups.votes) else 0, answered),
+            "job": _jobs(columns, groups, boxes, group),
+        }
+    )
+    overlaps = overlap(edges[matched], groups.edges[group[matched]])
+    comparison = _comparison(columns, groups, boxes, group, overlaps)
+    return labels, {**comparison, "boxes_of_relabel_jobs": int((~of_first_job).sum())}
+
+
+def _of_first_job(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None) -> Bools:
+    """Which boxes are of the first job by name over their image and categories.
+
+    A relabel job is consolidated apart from its base job: both together would hold every object twice.
+    """
+    if "job" not in consolidated:
+        return np.ones(len(consolidated), bool)
+    number, jobs = pd.factorize(consolidated["job"].fillna(""), sort=True)
+    chunk = chunks_of_jobs([str(job) for job in jobs], categories_by_job)[number]
+    image = pd.factorize(consolidated["source_ref"])[0]
+    frame = pd.DataFrame({"image": image, "chunk": chunk, "number": number})
+    first = frame.groupby(["image", "chunk"])["number"].transform("min")
+    result: Bools = (first == frame["number"]).to_numpy()
+    return result
+
+
+def _match(
+    columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, edges: Floats, min_iou: float
+) -> Ints:
+    """The group of each box, or -1: the one-to-one assignment of each image with the most overlap."""
+    result = np.full(len(boxes), -1)
+    number = {name: index for index, name in enumerate(columns.images)}
+    code = {name: index for index, name in enumerate(columns.categories)}
+    category = np.array([code.get(name, -1) for name in boxes["category"]], np.int64)
+    drawn = np.flatnonzero(groups.votes > 0)
+    image = columns.task_image[groups.task[drawn]]
+    starts = np.searchsorted(image, np.arange(len(columns.images) + 1))
+    for name, rows in boxes.groupby("source_ref", sort=True).indices.items():
+        index = number.get(str(name))
+        if index is None:
+            continue
+        candidates = drawn[starts[index] : starts[index + 1]]
+        overlaps = overlap(edges[rows][:, None], groups.edges[candidates][None])
+        same = category[rows][:, None] == groups.category[candidates][None]
+        fits: Bools = (overlaps >= min_iou) & (overlaps > 0)
+        gain = np.where(fits, overlaps + SAME_CATEGORY_BONUS * same, 0)
+        left, right = linear_sum_assignment(gain, maximize=True)
+        kept = fits[left, right]
+        result[rows[left[kept]]] = candidates[right[kept]]
+    return result
+
+
+def _answers_of_images(columns: AnswerColumns, boxes: pd.DataFrame) -> Ints:
+    """Workers who answered the image, for boxes that match none of their answers."""
+    most = np.zeros(len(columns.images), np.int64)
+    np.maximum.at(most, columns.task_image, columns.task_answers)
+    known = dict(zip(columns.images, most.tolist(), strict=True))
+    return np.array([known.get(name, 0) for name in boxes["source_ref"]], np.int64)
+
+
+def _jobs(columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, group: Ints) -> list[str]:
+    given = boxes["job"].fillna("").tolist() if "job" in boxes else [""] * len(boxes)
+    return [
+        job or (columns.task_job[groups.task[number]] if number >= 0 else "")
+        for job, number in zip(given, group.tolist(), strict=True)
+    ]
+
+
+def _comparison(
+    columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, group: Ints, overlaps: Floats
+) -> dict[str, Any]:
+    matched = group[group >= 0]
+    agreed = groups.accepted[matched]
+    names = boxes["category"].to_numpy()[group >= 0]
+    ours = np.array(columns.categories, object)[groups.category[matched]] if len(matched) else names
+    return {
+        "boxes": len(boxes),
+        "also_ours": int(agreed.sum()),
+        "without_majority": len(boxes) - int(agreed.sum()),
+        "only_ours": int(groups.accepted.sum()) - int(agreed.sum()),
+        "other_category": int((names != ours)[agreed].sum()),
+        "mean_iou": float(overlaps[agreed].mean()) if agreed.any() else None,
+    }

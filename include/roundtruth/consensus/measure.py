@@ -1,0 +1,103 @@
+"""Fuse the answers of a round into labels, and measure how far people agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roundtruth.consensus.agreement import box_pairs, image_agreement, task_agreement
+from roundtruth.consensus.answer_columns import AnswerColumns, answer_columns
+from roundtruth.consensus.consolidated import score_consolidated
+from roundtruth.consensus.disputes import find_disputes, image_reasons
+from roundtruth.consensus.majority import Place, group_boxes, labels_of
+from roundtruth.consensus.matching import Floats, Ints
+from roundtruth.consensus.report import consensus_report
+from roundtruth.errors import ConsensusError
+from roundtruth.project import Consensus
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConsensusResult:
+    """What the answers say together.
+
+    ``labels``: ``annotations.LABELS``, sorted by image and place. ``images``: one row an answered image,
+    sorted: source_ref, answers (distinct workers, int16), agreement (0–1, NaN with one answer), disputed
+    (bool), reason (such as `2 missing, 1 extra`; empty where not disputed). ``report``: content of
+    consensus.json; see ``report.encode_report``. An image that stands in ``images`` and not in ``labels`` is
+    a negative.
+    """
+
+    labels: pd.DataFrame
+    images: pd.DataFrame
+    report: dict[str, Any]
+
+
+def measure_consensus(
+    answers: pd.DataFrame,
+    settings: Consensus,
+    *,
+    consolidated: pd.DataFrame | None = None,
+    categories_by_job: Mapping[str, Sequence[str]] | None = None,
+) -> ConsensusResult:
+    """Match the boxes of all workers and fuse them by ``settings.method``.
+
+    Boxes are matched within an image and the jobs that asked for the same categories; an object needs
+    strictly more than half of the workers who answered these jobs. A worker who answers the same categories
+    of an image again counts once, with the first answer.
+
+    :param answers: ``annotations.ANSWERS``, rows in any order.
+    :param consolidated: Ground Truth's own boxes (source_ref, category, left, top, width, height, optional
+        job); needed by ``method: ground-truth``, compared in the report where given.
+    :param categories_by_job: what each job asked for; without it all jobs asked for the same.
+    :raises ConsensusError: when a table lacks a column, a box is not finite, or a job's categories are
+        unknown.
+    """
+    if settings.method == "ground-truth" and consolidated is None:
+        raise ConsensusError(
+            "method: ground-truth needs the consolidated boxes of the jobs; give them or use majority."
+        )
+    columns = answer_columns(answers, categories_by_job)
+    place: Place = "median" if settings.method == "median" else "mean"
+    groups = group_boxes(columns, min_iou=settings.min_iou, place=place)
+    pairs = box_pairs(columns, groups)
+    by_task = task_agreement(columns, pairs)
+    by_image = image_agreement(columns, by_task)
+    disputes = find_disputes(columns, groups, pairs, by_task, min_agreement=settings.min_agreement)
+    report = consensus_report(columns, groups, pairs, disputes, by_image, settings)
+    labels = labels_of(columns, groups)
+    if consolidated is not None:
+        kept, report["ground_truth"] = score_consolidated(
+            columns,
+            groups,
+            consolidated,
+            min_iou=settings.min_iou,
+            categories_by_job=categories_by_job,
+        )
+        labels = kept if settings.method == "ground-truth" else labels
+    images = _image_frame(columns, by_image, disputes.images, image_reasons(columns, groups, disputes))
+    return ConsensusResult(labels=labels, images=images, report=report)
+
+
+def _image_frame(
+    columns: AnswerColumns, agreement: Floats, disputed: Any, reasons: list[str]
+) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "source_ref": columns.images,
+            "answers": _workers_of_images(columns),
+            "agreement": agreement,
+            "disputed": disputed,
+            "reason": reasons,
+        }
+    )
+    return frame.astype({"source_ref": "str", "answers": "int16", "disputed": "bool", "reason": "str"})
+
+
+def _workers_of_images(columns: AnswerColumns) -> Ints:
+    pairs = np.stack([columns.task_image[columns.answer_task], columns.answer_worker], axis=1)
+    distinct = np.unique(pairs, axis=0) if len(pairs) else pairs
+    return np.bincount(distinct[:, 0], minlength=len(columns.images))

@@ -1,0 +1,169 @@
+"""Each worker against the consensus of the others: recall, precision, accuracy, speed; who looks careless."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundtruth.consensus.agreement import BoxPairs, boxes_of_answers
+from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.majority import Groups
+from roundtruth.consensus.matching import Bools, Floats, Ints, overlap
+from roundtruth.consensus.pseudonyms import pseudonym
+
+# Below so many answers beside others' a worker is not judged: chance decides (facts: five images a worker).
+ENOUGH_ANSWERS = 5
+# What looks careless, against the median worker of the round: hard images lower everybody.
+CARELESS_BELOW_MEDIAN = {"recall": 0.25, "precision": 0.25, "box_accuracy": 0.2}
+CARELESS_FLOOR = 0.5  # and whoever is below this, whatever the others are
+CARELESS_SHARE_OF_TIME = 0.25
+
+_REASONS = {
+    "recall": "misses much of what the others draw",
+    "precision": "draws much that the others do not",
+    "box_accuracy": "draws boxes that fit badly",
+}
+
+
+def worker_reports(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> list[dict[str, Any]]:
+    """One entry a worker, sorted by pseudonym.
+
+    ``recall``, ``precision`` and ``f1`` compare with the majority of the other workers of the same task;
+    ``box_accuracy`` is the mean IoU with the mean box of the others; ``category_accuracy`` the share of those
+    boxes that have the category most others chose. None where there is nothing to compare.
+    """
+    found = _against_the_others(columns, groups)
+    answers = _per_worker(columns, columns.answer_worker)
+    drawn = boxes_of_answers(columns)
+    empty = _per_worker(columns, columns.answer_worker[drawn == 0])
+    compared = _per_worker(columns, columns.answer_worker[columns.task_answers[columns.answer_task] > 1])
+    seconds = _median_seconds(columns)
+    pairwise_f1 = _pairwise_f1(columns, pairs, drawn)
+    reports = []
+    for number, worker in enumerate(columns.workers):
+        report: dict[str, Any] = {
+            "worker": pseudonym(worker),
+            "answers": int(answers[number]),
+            "compared_answers": int(compared[number]),
+            "boxes": int(found["boxes"][number]),
+            "empty_share": _ratio(empty[number], answers[number]),
+            "median_seconds": float(seconds[number]) if np.isfinite(seconds[number]) else None,
+            "recall": _ratio(found["hits"][number], found["wanted"][number]),
+            "precision": _ratio(found["hits"][number], found["judged"][number]),
+            "f1": _ratio(2 * found["hits"][number], found["wanted"][number] + found["judged"][number]),
+            "box_accuracy": _ratio(found["overlap"][number], found["hits"][number]),
+            "category_accuracy": _ratio(found["same_category"][number], found["hits"][number]),
+            "pairwise_f1": pairwise_f1[number],
+        }
+        reports.append(report)
+    usual = {name: _median(reports, name) for name in (*CARELESS_BELOW_MEDIAN, "median_seconds")}
+    reports = [{**report, "careless": _careless(report, usual)} for report in reports]
+    return sorted(reports, key=lambda report: str(report["worker"]))
+
+
+def _against_the_others(columns: AnswerColumns, groups: Groups) -> dict[str, Floats]:
+    """Sums a worker over what the others' majority says of his tasks, without a loop over workers."""
+    usable = np.flatnonzero(columns.box_usable & (columns.task_answers[columns.box_task] > 1))
+    group, worker = groups.box_group[usable], columns.box_worker[usable]
+    votes, answers = groups.votes[group], groups.answers[group]
+    real = 2 * (votes - 1) > answers - 1  # the others' majority drew it too
+    # Objects of his tasks by the others: for what he left out all votes are others', for what he drew one is
+    # his.
+    certain = (2 * groups.votes > groups.answers - 1) & (groups.answers > 1)
+    per_task = np.bincount(groups.task, weights=certain, minlength=len(columns.task_answers))
+    wanted = _per_worker(columns, columns.answer_worker, per_task[columns.answer_task])
+    wanted += _per_worker(columns, worker, real.astype(np.float64) - certain[group])
+    hits = real & (votes > 1)
+    rows, hit_worker = usable[hits], worker[hits]
+    return {
+        "boxes": _per_worker(columns, columns.box_worker[columns.box_usable]),
+        "judged": _per_worker(columns, worker),
+        "hits": _per_worker(columns, hit_worker),
+        "wanted": wanted,
+        "overlap": _per_worker(columns, hit_worker, _overlap_with_others(columns, groups, rows)),
+        "same_category": _per_worker(columns, hit_worker, _names_it_as_others(columns, groups, rows)),
+    }
+
+
+def _overlap_with_others(columns: AnswerColumns, groups: Groups, rows: Ints) -> Floats:
+    """IoU of boxes with the mean of the other boxes of their groups."""
+    members = np.flatnonzero(columns.box_usable)
+    sums = np.stack(
+        [
+            np.bincount(
+                groups.box_group[members],
+                weights=columns.box_edges[members, edge],
+                minlength=len(groups.votes),
+            )
+            for edge in range(4)
+        ],
+        axis=1,
+    )
+    group = groups.box_group[rows]
+    mean = (sums[group] - columns.box_edges[rows]) / (groups.votes[group] - 1)[:, None]
+    return overlap(columns.box_edges[rows], mean)
+
+
+def _names_it_as_others(columns: AnswerColumns, groups: Groups, rows: Ints) -> Bools:
+    """Whether no category has more of the other votes than the one that the worker chose."""
+    group = groups.box_group[rows]
+    # Without his own vote only the winning category can still lead, and only with a vote to spare.
+    others = groups.category_votes[group] - 1
+    result: Bools = (columns.box_category[rows] == groups.category[group]) & (others > 0)
+    return result & (others >= groups.runner_up_votes[group])
+
+
+def _pairwise_f1(columns: AnswerColumns, pairs: BoxPairs, drawn: Ints) -> list[float | None]:
+    """F1 of each worker with every other worker of his tasks, boxes of one category matched one to one."""
+    matched = np.zeros(len(columns.workers))
+    for side in (pairs.first, pairs.second):
+        matched += _per_worker(columns, columns.box_worker[side][pairs.same_category])
+    others = columns.task_answers[columns.answer_task] - 1
+    total = np.bincount(columns.answer_task, weights=drawn, minlength=len(columns.task_answers))
+    both = _per_worker(
+        columns, columns.answer_worker, others * drawn + (total[columns.answer_task] - drawn) * (others > 0)
+    )
+    return [_ratio(2 * part, whole) for part, whole in zip(matched.tolist(), both.tolist(), strict=True)]
+
+
+def _median_seconds(columns: AnswerColumns) -> Floats:
+    result = np.full(len(columns.workers), np.nan)
+    known = np.isfinite(columns.answer_seconds)
+    order = np.lexsort((columns.answer_seconds[known], columns.answer_worker[known]))
+    worker, seconds = columns.answer_worker[known][order], columns.answer_seconds[known][order]
+    counts = np.bincount(worker, minlength=len(result))
+    held = counts > 0
+    starts = (np.cumsum(counts) - counts)[held]
+    middle = starts + (counts[held] - 1) // 2, starts + counts[held] // 2
+    result[held] = (seconds[middle[0]] + seconds[middle[1]]) / 2
+    return result
+
+
+def _median(reports: list[dict[str, Any]], name: str) -> float | None:
+    known = [report[name] for report in reports if report[name] is not None]
+    return float(np.median(known)) if known else None
+
+
+def _careless(report: dict[str, Any], usual: dict[str, float | None]) -> list[str]:
+    """Why a worker looks careless; empty for most."""
+    if report["compared_answers"] < ENOUGH_ANSWERS:
+        return []
+    reasons = []
+    for name, margin in CARELESS_BELOW_MEDIAN.items():
+        value, median = report[name], usual[name]
+        if value is not None and median is not None and value < max(median - margin, CARELESS_FLOOR):
+            reasons.append(_REASONS[name])
+    seconds, median = report["median_seconds"], usual["median_seconds"]
+    if seconds is not None and median and seconds < CARELESS_SHARE_OF_TIME * median:
+        reasons.append("works in less than a quarter of the usual time")
+    return reasons
+
+
+def _per_worker(columns: AnswerColumns, worker: Ints, weights: NDArray[Any] | None = None) -> Floats:
+    return np.bincount(worker, weights=weights, minlength=len(columns.workers)).astype(np.float64)
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,104 @@
+"""Faults on request: which calls, jobs, objects and workers go wrong, and how."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+import threading
+from typing import Annotated, Literal
+
+import msgspec
+
+from roundtruth.errors import SandboxError
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class CallFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Calls that are answered with an error: the `next` N of them, and then a `share` of all.
+
+    `operations` are patterns as in file names: of operation names for sagemaker (`Describe*`), of
+    "METHOD bucket/key" for s3 (`PUT */rounds/*`). Throttling, 500s and quotas are all written this way.
+    """
+
+    service: Literal["sagemaker", "s3"] = "sagemaker"
+    operations: tuple[str, ...] = ("*",)
+    code: str = "ThrottlingException"
+    message: str = "Rate exceeded"
+    status: int = 400
+    next: Annotated[int, msgspec.Meta(ge=0)] = 0
+    share: Share = 0.0
+
+
+class JobFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes wrong in the jobs whose name matches the pattern `job` (case does not count).
+
+    `after` is the share of the job's objects that are labeled before it fails, stalls or stops by itself.
+    A stalled job goes on when the fault is taken back. Objects are counted as in the manifest, from 0.
+    Objects and workers are settled when a job is created; later changes do not touch it.
+    """
+
+    job: str = "*"
+    fail: str | None = None  # the FailureReason
+    stall: bool = False
+    stop: bool = False
+    after: Share = 0.0
+    fail_objects: tuple[int, ...] = ()
+    fail_object_share: Share = 0.0
+    nonsense_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All faults of a sandbox: the JSON of `--faults FILE` and of `POST /_sandbox/faults`."""
+
+    calls: tuple[CallFault, ...] = ()
+    jobs: tuple[JobFault, ...] = ()
+
+
+def read_faults(content: bytes) -> FaultPlan:
+    """Decode a fault plan; raises SandboxError that names the field that is wrong."""
+    try:
+        return msgspec.json.decode(content, type=FaultPlan)
+    except msgspec.DecodeError as wrong:
+        raise SandboxError(
+            f"The fault plan is not valid: {wrong}. See roundtruth/sandbox/faults.py."
+        ) from wrong
+
+
+class Faults:
+    """The faults in force; safe to ask and to replace from any thread."""
+
+    def __init__(self, plan: FaultPlan | None = None, seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)
+        self.replace(plan or FaultPlan())
+
+    def replace(self, plan: FaultPlan) -> None:
+        """Put another plan in force, with its `next` counts full."""
+        with self._lock:
+            self.plan = plan
+            self._left = [fault.next for fault in plan.calls]
+
+    def of_call(self, service: str, operation: str) -> CallFault | None:
+        """The fault that this call meets, if any; counts it."""
+        with self._lock:
+            for index, fault in enumerate(self.plan.calls):
+                if fault.service != service or not _matches(operation, fault.operations):
+                    continue
+                if self._left[index] > 0:
+                    self._left[index] -= 1
+                    return fault
+                if fault.share and self._random.random() < fault.share:
+                    return fault
+        return None
+
+    def of_job(self, name: str) -> JobFault:
+        """The first fault whose pattern fits the job's name, or one in which nothing goes wrong."""
+        for fault in self.plan.jobs:
+            if fnmatch.fnmatchcase(name.lower(), fault.job.lower()):
+                return fault
+        return JobFault()
+
+
+def _matches(operation: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(operation, pattern) for pattern in patterns)
