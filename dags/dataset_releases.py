@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, PartitionedAssetTimetable, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from labeling.assets import dataset_asset, labels_asset
 from labeling.projects import load_projects
 from labeling.retries import RETRY_POLICY
-from labeling.rounds import this_round
+from labeling.rounds import connected
 from roundtruth.project import Project
 
 
@@ -45,32 +46,60 @@ def release(project: Project) -> None:
     dataset = dataset_asset(project)
 
     @task
-    def assemble_version() -> dict[str, Any]:
+    def assemble_version() -> str:
         from roundtruth.stages.dataset_release import assemble
 
-        candidate = assemble(*this_round(project))
-        if candidate is None:
+        candidate_uri = assemble(*connected(project))
+        if candidate_uri is None:
             raise AirflowSkipException(f"Dataset {project.dataset.name} already holds all recorded rounds.")
-        return candidate
+        return candidate_uri
 
     @task
-    def check_dataset(candidate: dict[str, Any]) -> dict[str, Any]:
+    def check_dataset(candidate_uri: str) -> dict[str, Any]:
         from roundtruth.stages.dataset_release import check
 
-        return check(*this_round(project), candidate)
+        return check(*connected(project), candidate_uri)
 
-    @task(outlets=[dataset])
-    def publish_version(candidate: dict[str, Any]) -> dict[str, Any]:
+    # After an approval that was not needed this task still runs; after one that was refused it does not.
+    @task(outlets=[dataset], trigger_rule="none_failed_min_one_success")
+    def publish_version(candidate_uri: str) -> dict[str, Any]:
         from roundtruth.stages.dataset_release import publish
 
-        published = publish(*this_round(project), candidate)
+        published = publish(*connected(project), candidate_uri)
         get_current_context()["outlet_events"][dataset].extra = published
         return published
 
-    assembled = assemble_version()
-    checked = check_dataset(assembled)
-    published = publish_version(assembled)
-    checked >> published
+    candidate_uri = assemble_version()
+    checked = check_dataset(candidate_uri)
+    published = publish_version(candidate_uri)
+    if project.dataset.approval == "auto":
+        checked >> published
+    else:
+        ask_a_person(project, checked, published)
+
+
+def ask_a_person(project: Project, checked: Any, published: Any) -> None:
+    """Between check and publication: a person approves in the web UI, always or only after warnings.
+
+    Without an answer in time nothing is published; the next release holds these labels too.
+    """
+
+    @task.branch
+    def decide_approval(quality: dict[str, Any]) -> str:
+        needed = project.dataset.approval == "always" or quality["warnings"]
+        return "approve_version" if needed else "publish_version"
+
+    approve_version = ApprovalOperator(
+        task_id="approve_version",
+        subject=f"Publish the next version of dataset {project.dataset.name}?",
+        body="Warnings: {{ ti.xcom_pull('check_dataset')['warnings'] | join(', ') or 'none' }}. "
+        "Quality report: {{ ti.xcom_pull('check_dataset')['data_docs_uri'] }}",
+        fail_on_reject=False,
+        response_timeout=timedelta(hours=project.dataset.approval_hours),
+        defaults=ApprovalOperator.REJECT,
+    )
+    decide_approval(checked) >> [approve_version, published]
+    approve_version >> published
 
 
 for _project in load_projects().projects:

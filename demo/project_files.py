@@ -11,7 +11,8 @@ from demo.stack import ROOT
 from roundtruth.errors import ManifestError
 from roundtruth.ground_truth.manifests import read_output_manifest
 from roundtruth.ground_truth.records import LabeledImage
-from roundtruth.project import Project, load_project
+from roundtruth.project import Project
+from roundtruth.project_files import load_project
 from roundtruth.sandbox import BUCKET
 
 PENS = ROOT / "include" / "projects" / "pens.yaml"

@@ -54,8 +54,10 @@ bare = {name: module.__file__ for name, module in sys.modules.items()
         and ("." not in name or module.__file__ != folder + "/" + name.replace(".", "/") + ".py")}
 from airflow._shared.module_loading import import_string
 import ground_truth.triggers
-same = import_string("ground_truth.triggers.LabelingJobCompleteTrigger") is ground_truth.triggers.LabelingJobCompleteTrigger
-print("PROBE" + json.dumps({"bare": bare, "errors": errors, "names": [p.name for p in plugins], "same": same}))
+named = import_string("ground_truth.triggers.LabelingJobCompleteTrigger")
+same = named is ground_truth.triggers.LabelingJobCompleteTrigger
+names = [plugin.name for plugin in plugins]
+print("PROBE" + json.dumps({"bare": bare, "errors": errors, "names": names, "same": same}))
 """
 
 

@@ -1,88 +1,32 @@
 """Objects in S3 and files on disk behind one interface: read, list, write, write-if-absent, copy.
 
 Bulk work goes through obstore (10–20 times less CPU an object than boto3); the boto3 client that is handed in
-lists the few keys that obstore refuses and makes no other call.
+lists the few keys that obstore refuses, copies across buckets, and tells why a call was refused.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
+from roundtruth import boto3_calls, local_files
 from roundtruth.errors import StorageError
+from roundtruth.parallel import run_in_order
+from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag
 
 if TYPE_CHECKING:
     import boto3
 
+__all__ = ["Content", "ObjectUri", "Storage", "StoredObject"]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, order=True)
-class ObjectUri:
-    """An S3 object or prefix (``s3://bucket/key``), or a local path (``bucket`` is empty)."""
-
-    bucket: str
-    key: str
-
-    @classmethod
-    def parse(cls, text: str) -> ObjectUri:
-        """Read ``s3://bucket/key`` or a local path.
-
-        :raises StorageError: when the S3 URI names no bucket, or the scheme is another one.
-        """
-        if text.startswith("s3://"):
-            bucket, _, key = text.removeprefix("s3://").partition("/")
-            if not bucket:
-                raise StorageError(f"{text!r} names no bucket; write s3://bucket/key.")
-            return cls(bucket, key)
-        if "://" in text and not text.startswith("file://"):
-            raise StorageError(f"{text!r} is neither an s3:// URI nor a local path.")
-        return cls("", str(Path(text.removeprefix("file://")).expanduser().absolute()))
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this is a path on this machine."""
-        return not self.bucket
-
-    @property
-    def name(self) -> str:
-        """The last part of the key."""
-        return self.key.rstrip("/").rpartition("/")[2]
-
-    def __truediv__(self, part: str) -> ObjectUri:
-        return ObjectUri(self.bucket, f"{self.key.rstrip('/')}/{part}" if self.key else part)
-
-    def __str__(self) -> str:
-        return self.key if self.is_local else f"s3://{self.bucket}/{self.key}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
-    """What a listing tells of one object; ``etag`` is without quotes, ``size`` in bytes."""
-
-    uri: ObjectUri
-    size: int
-    etag: str
-    last_modified: datetime
-
-
-@dataclass(frozen=True)
-class Content:
-    """An object's bytes and the ETag they had when they were read."""
-
-    data: bytes
-    etag: str
 
 
 class Storage:
@@ -101,6 +45,7 @@ class Storage:
         self._open_bucket = open_bucket
         self._s3_client = s3_client
         self._stores: dict[str, S3Store] = {}
+        self._buckets_there: set[str] = set()
         self._lock = threading.Lock()
         self.concurrency = concurrency
 
@@ -117,7 +62,13 @@ class Storage:
         from obstore.auth.boto3 import Boto3CredentialProvider  # imports boto3: too slow for Dag parsing
 
         region = session.region_name or "us-east-1"
-        credentials = Boto3CredentialProvider(session)
+        try:
+            credentials = Boto3CredentialProvider(session)
+        except ValueError as error:
+            raise StorageError(
+                "No AWS credentials were found; set up a profile, or AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY."
+            ) from error
         endpoint: dict[str, Any] = (
             {
                 "endpoint": endpoint_url,
@@ -147,67 +98,69 @@ class Storage:
         return content.data
 
     def read_if_there(self, uri: ObjectUri) -> Content | None:
-        """Read an object and its ETag, or None when there is none."""
-        if uri.is_local:
-            path = Path(uri.key)
-            return Content(path.read_bytes(), "") if path.is_file() else None
-        with _explained(uri, "read"):
+        """Read an object and its ETag, or None when there is none.
+
+        :raises StorageError: when the bucket is missing, or the object cannot be read.
+        """
+        with self._explained(uri, "read"):
+            if uri.is_local:
+                return local_files.read(uri)
             try:
                 found = self._store(uri).get(uri.key)
             except FileNotFoundError:
-                self._raise_if_bucket_is_missing(uri)
+                self._require_bucket(uri)
                 return None
-            return Content(bytes(found.bytes()), _bare(found.meta["e_tag"]))
+            return Content(bytes(found.bytes()), bare_etag(found.meta["e_tag"]))
 
     def read_range(self, uri: ObjectUri, start: int, length: int) -> bytes:
-        """Read ``length`` bytes from ``start``, or fewer where the object ends.
+        """Read ``length`` bytes from ``start``; fewer, or none, where the object ends.
 
         :raises StorageError: when it is not there or cannot be read.
         """
-        if uri.is_local:
-            with Path(uri.key).open("rb") as file:
-                file.seek(start)
-                return file.read(length)
-        with _explained(uri, "read"):
+        with self._explained(uri, "read"):
+            if uri.is_local:
+                return local_files.read_range(uri, start, length)
+            if length <= 0:
+                return b""
             try:
                 return bytes(obstore.get_range(self._store(uri), uri.key, start=start, length=length))
             except FileNotFoundError:
-                raise StorageError(f"{uri} does not exist; was it deleted after it was listed?") from None
+                raise
+            except BaseError as error:
+                if "status code: 416" in str(
+                    error
+                ):  # S3 refuses a range that begins at or behind the object's end
+                    return b""
+                raise
 
     def head(self, uri: ObjectUri) -> StoredObject | None:
-        """Size, ETag and time of an object, or None when there is none."""
-        if uri.is_local:
-            path = Path(uri.key)
-            return _local_object(path) if path.is_file() else None
-        with _explained(uri, "look at"):
+        """Size, ETag and time of an object, or None when there is none.
+
+        :raises StorageError: when the bucket is missing.
+        """
+        with self._explained(uri, "look at"):
+            if uri.is_local:
+                return local_files.head(uri)
             try:
                 meta = obstore.head(self._store(uri), uri.key)
             except FileNotFoundError:
+                self._require_bucket(uri)
                 return None
             return _stored_object(uri.bucket, meta)
 
     def write(self, uri: ObjectUri, data: bytes) -> None:
         """Write an object, replacing what is there."""
-        if uri.is_local:
-            path = Path(uri.key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            return
-        with _explained(uri, "write"):
-            obstore.put(self._store(uri), uri.key, data)
+        with self._explained(uri, "write"):
+            if uri.is_local:
+                local_files.write(uri, data)
+            else:
+                obstore.put(self._store(uri), uri.key, data)
 
     def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
         """Write an object unless one is there (If-None-Match); tells whether this call wrote it."""
-        if uri.is_local:
-            path = Path(uri.key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with path.open("xb") as file:
-                    file.write(data)
-            except FileExistsError:
-                return False
-            return True
-        with _explained(uri, "write"):
+        with self._explained(uri, "write"):
+            if uri.is_local:
+                return local_files.write_if_absent(uri, data)
             try:
                 obstore.put(self._store(uri), uri.key, data, mode="create", use_multipart=False)
             except AlreadyExistsError:
@@ -215,28 +168,42 @@ class Storage:
             return True
 
     def write_if_unchanged(self, uri: ObjectUri, data: bytes, etag: str) -> bool:
-        """Replace an object only while it has this ETag (If-Match); tells whether this call wrote it."""
-        with _explained(uri, "write"):
+        """Replace an object only while it has this ETag (If-Match); tells whether this call wrote it.
+
+        :raises StorageError: for a local path: files have no ETag.
+        """
+        if uri.is_local:
+            raise StorageError(f"{uri} is a file, which cannot be replaced by its ETag; keep it in S3.")
+        with self._explained(uri, "write"):
             try:
                 obstore.put(self._store(uri), uri.key, data, mode={"e_tag": f'"{etag}"'}, use_multipart=False)
             except PreconditionError:
+                self._require_bucket(uri)
                 return False
             return True
 
     def copy(self, source: ObjectUri, target: ObjectUri) -> None:
-        """Copy an object on the server's side; both in one bucket or, with boto3's client, across buckets."""
-        if source.bucket == target.bucket:
-            with _explained(source, "copy"):
+        """Copy an object: on the server's side within S3, also across buckets; from and to files.
+
+        :raises StorageError: when the source or a bucket is missing.
+        """
+        with self._explained(source, "copy"):
+            if source.is_local and target.is_local:
+                local_files.copy(source, target)
+            elif source.is_local or target.is_local:
+                self.write(target, self.read(source))
+            elif source.bucket == target.bucket:
                 obstore.copy(self._store(source), source.key, target.key)
-            return
-        self._s3_client.copy_object(
-            Bucket=target.bucket, Key=target.key, CopySource={"Bucket": source.bucket, "Key": source.key}
-        )
+            else:
+                boto3_calls.copy(self._s3_client, source, target)
 
     def delete(self, uri: ObjectUri) -> None:
         """Delete an object; deleting what is not there is no error."""
-        with _explained(uri, "delete"):
-            obstore.delete(self._store(uri), uri.key)
+        with self._explained(uri, "delete"):
+            if uri.is_local:
+                local_files.delete(uri)
+            else:
+                obstore.delete(self._store(uri), uri.key)
 
     # --- many objects ---
 
@@ -246,28 +213,30 @@ class Storage:
         :raises StorageError: when the bucket is missing or not readable.
         """
         if prefix.is_local:
-            folder = Path(prefix.key)
-            yield from (_local_object(path) for path in sorted(folder.rglob("*")) if path.is_file())
+            yield from local_files.list_objects(prefix)
             return
         folder_key = prefix.key if not prefix.key or prefix.key.endswith("/") else f"{prefix.key}/"
-        try:
-            for chunk in obstore.list(self._store(prefix), prefix=folder_key or None, chunk_size=1000):
-                for meta in chunk:
-                    yield _stored_object(prefix.bucket, meta)
-        except (ValueError, BaseError) as error:
-            if "invalid path" not in str(error).lower():
-                self._raise_if_bucket_is_missing(prefix)
-                raise StorageError(f"{prefix} cannot be listed: {_first_line(error)}.") from error
-            # object_store refuses a whole page for one key with `//`, `..` or a control character.
-            yield from self._list_by_boto3(prefix.bucket, folder_key)
+        last = ""
+        with self._explained(prefix, "list"):
+            try:
+                for chunk in obstore.list(self._store(prefix), prefix=folder_key or None, chunk_size=1000):
+                    for meta in chunk:
+                        last = meta["path"]
+                        yield _stored_object(prefix.bucket, meta)
+            except (ValueError, BaseError) as error:
+                if "invalid path" not in str(error).lower():
+                    raise
+                # object_store refuses a whole page for one key with `//`, `..` or a control character; the
+                # pages before it have been handed on.
+                yield from boto3_calls.list_objects(self._s3_client, prefix.bucket, folder_key, after=last)
 
     def list_folders(self, prefix: ObjectUri) -> list[str]:
         """The names of the folders right under a prefix, sorted."""
         if prefix.is_local:
-            folder = Path(prefix.key)
-            return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        with _explained(prefix, "list"):
-            found = obstore.list_with_delimiter(self._store(prefix), prefix=f"{prefix.key.rstrip('/')}/")
+            return local_files.list_folders(prefix)
+        with self._explained(prefix, "list"):
+            folder_key = f"{prefix.key.rstrip('/')}/" if prefix.key else None
+            found = obstore.list_with_delimiter(self._store(prefix), prefix=folder_key)
             return sorted(name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"])
 
     def read_many(self, uris: Iterable[ObjectUri]) -> Iterator[tuple[ObjectUri, bytes]]:
@@ -283,15 +252,11 @@ class Storage:
         return sum(1 for _ in self.run_many(lambda pair: self.copy(*pair), pairs))
 
     def run_many(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Run an action on many items in bounded parallel; yields results in the order of the items."""
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            pending: deque[Future[Result]] = deque()
-            for item in items:
-                pending.append(pool.submit(action, item))
-                if len(pending) >= self.concurrency * 4:
-                    yield pending.popleft().result()
-            for future in pending:
-                yield future.result()
+        """Run an action on many items in bounded parallel; yields results in the order of the items.
+
+        The first error in that order is raised, and what has not begun by then is not run.
+        """
+        return run_in_order(action, items, concurrency=self.concurrency)
 
     # --- inside ---
 
@@ -303,66 +268,36 @@ class Storage:
                 self._stores[uri.bucket] = self._open_bucket(uri.bucket)
             return self._stores[uri.bucket]
 
-    def _list_by_boto3(self, bucket: str, folder_key: str) -> Iterator[StoredObject]:
-        pages = self._s3_client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder_key)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                yield StoredObject(
-                    uri=ObjectUri(bucket, entry["Key"]),
-                    size=entry["Size"],
-                    etag=_bare(entry["ETag"]),
-                    last_modified=entry["LastModified"].astimezone(UTC),
-                )
+    def _require_bucket(self, uri: ObjectUri) -> None:
+        """Tell a missing bucket from a missing object; S3 answers both with 404."""
+        if uri.bucket not in self._buckets_there:
+            boto3_calls.require_bucket(self._s3_client, uri)
+            self._buckets_there.add(uri.bucket)
 
-    def _raise_if_bucket_is_missing(self, uri: ObjectUri) -> None:
-        from botocore.exceptions import ClientError
-
+    @contextmanager
+    def _explained(self, uri: ObjectUri, action: str) -> Iterator[None]:
+        """Turn the errors of obstore and of the disk into a StorageError that names the object."""
         try:
-            self._s3_client.head_bucket(Bucket=uri.bucket)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            reason = "does not exist" if code in {"404", "NoSuchBucket"} else f"answers {code}"
-            raise StorageError(
-                f"Bucket {uri.bucket!r} of {uri} {reason}; check its name, its region and your rights."
-            ) from error
-
-
-class _explained:  # noqa: N801  # reads as a phrase: `with _explained(uri, "read")`
-    """Turn obstore's errors into a StorageError that names the object and what was tried."""
-
-    def __init__(self, uri: ObjectUri, action: str) -> None:
-        self.uri = uri
-        self.action = action
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BaseError | ValueError) and not isinstance(error, StorageError):
-            raise StorageError(f"Cannot {self.action} {self.uri}: {_first_line(error)}.") from error
+            yield
+        except FileNotFoundError as error:
+            if not uri.is_local:
+                self._require_bucket(uri)
+            raise StorageError(f"Cannot {action} {uri}: it does not exist.") from error
+        except OSError as error:
+            raise StorageError(f"Cannot {action} {uri}: {error.strerror or error}.") from error
+        except (BaseError, ValueError) as error:
+            if not uri.is_local and "status code: 404" in str(error):
+                self._require_bucket(uri)
+            raise StorageError(f"Cannot {action} {uri}: {_first_line(error)}.") from error
 
 
 def _stored_object(bucket: str, meta: Any) -> StoredObject:
     return StoredObject(
         uri=ObjectUri(bucket, meta["path"]),
         size=meta["size"],
-        etag=_bare(meta["e_tag"]),
+        etag=bare_etag(meta["e_tag"]),
         last_modified=meta["last_modified"],
     )
-
-
-def _local_object(path: Path) -> StoredObject:
-    stat = path.stat()
-    return StoredObject(
-        uri=ObjectUri("", str(path)),
-        size=stat.st_size,
-        etag="",
-        last_modified=datetime.fromtimestamp(stat.st_mtime, UTC),
-    )
-
-
-def _bare(etag: str | None) -> str:
-    return (etag or "").strip('"')
 
 
 def _first_line(error: BaseException) -> str:

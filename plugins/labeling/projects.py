@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roundtruth.errors import ProjectError
-from roundtruth.project import Project, load_project, project_files
+from roundtruth.project import Project
+from roundtruth.project_files import load_project, project_files
 
 # include/projects beside this folder; a deployment may keep its project files elsewhere.
 PROJECTS_VARIABLE = "ROUNDTRUTH_PROJECTS"

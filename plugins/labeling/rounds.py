@@ -13,10 +13,15 @@ from roundtruth.storage import Storage
 
 
 def this_round(project: Project) -> tuple[Storage, Project, str]:
-    """What every step of a round or a release takes: storage by the project's connection, project, round."""
+    """What every step of a round takes: storage by the project's connection, project, round."""
+    return *connected(project), round_key(get_current_context())
+
+
+def connected(project: Project) -> tuple[Storage, Project]:
+    """What every step of a release takes: storage by the project's connection, and the project."""
     from labeling.storage import connected_storage
 
-    return connected_storage(project.aws_conn_id), project, round_key(get_current_context())
+    return connected_storage(project.aws_conn_id), project
 
 
 def round_key(context: Mapping[str, Any]) -> str:

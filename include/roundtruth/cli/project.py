@@ -8,7 +8,7 @@ import click
 
 from roundtruth.cli.console import UNUSABLE_INPUT, json_option, notes, print_json
 from roundtruth.errors import ProjectError
-from roundtruth.project import load_project
+from roundtruth.project_files import load_project
 
 
 @click.group(name="project")

@@ -10,11 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from roundtruth.errors import ManifestError
 from roundtruth.ground_truth.label_categories import decode_label_categories
 from roundtruth.ground_truth.manifests import read_output_manifest
 from roundtruth.ground_truth.records import LabeledImage, LineProblem, WorkerAnswer
-from roundtruth.ground_truth.worker_responses import decode_worker_response
+from roundtruth.ground_truth.worker_responses import read_worker_response
 from roundtruth.storage import ObjectUri, Storage
 
 # annotations/worker-response/iteration-<N>/<0-based row>/<YYYY-MM-DD_HH:MM:SS>.json; colons become hyphens
@@ -23,7 +22,7 @@ _RESPONSE = re.compile(r"/iteration-(\d+)/(\d+)/[^/]+\.json$")
 
 
 class JobFolder:
-    """Reads what a labeling job wrote. ``problems`` collects the response files that cannot be used."""
+    """Reads what a labeling job wrote. ``problems`` collects the answers and files that cannot be used."""
 
     def __init__(self, storage: Storage, uri: ObjectUri) -> None:
         self.storage = storage
@@ -76,8 +75,6 @@ class JobFolder:
         return {row: [uri for _, uri in sorted(uris)] for row, uris in found.items()}
 
     def _decode(self, uri: ObjectUri, data: bytes) -> tuple[WorkerAnswer, ...]:
-        try:
-            return decode_worker_response(data, file=str(uri))
-        except ManifestError as error:
-            self.problems.append(str(error))
-            return ()
+        answers, problems = read_worker_response(data, file=str(uri))
+        self.problems.extend(str(problem) for problem in problems)
+        return answers

@@ -6,7 +6,8 @@ from typing import Any
 
 from roundtruth.ground_truth.arns import consolidation_lambda, labeling_algorithm, pre_task_lambda
 from roundtruth.ground_truth.request_limits import check_request
-from roundtruth.project import Labeling, Project
+from roundtruth.labeling_settings import Labeling
+from roundtruth.project import Project
 from roundtruth.storage import ObjectUri
 
 LABEL_ATTRIBUTE = (

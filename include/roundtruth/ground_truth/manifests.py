@@ -89,6 +89,15 @@ class _Metadata(msgspec.Struct, rename="kebab"):
         return self.type.removeprefix("groundtruth/")
 
 
+class _Kind(msgspec.Struct, rename="kebab"):
+    type: Any = ""
+    failure_reason: Any = None
+
+
+# Text that is not UTF-8 is no DecodeError to msgspec.
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError)
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
 _line_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text_decoder = msgspec.json.Decoder(str)
 # strict=False: docs and old files write class ids and confidences as strings too.
@@ -126,7 +135,7 @@ def _read_line(text: bytes, number: int, file: str, attribute: str | None) -> La
 def _decode_line(text: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _line_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _DECODE_ERRORS as error:
         raise _UnusableError(ProblemKind.BROKEN, f"is not a JSON object: {error}") from None
 
 
@@ -137,7 +146,7 @@ def _source_ref(values: dict[str, msgspec.Raw]) -> str:
         raise _UnusableError(ProblemKind.BROKEN, "has no source-ref")
     try:
         source_ref = _text_decoder.decode(values["source-ref"])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _DECODE_ERRORS as error:
         raise _UnusableError(ProblemKind.BROKEN, f"source-ref is not text: {error}") from None
     if not source_ref:
         raise _UnusableError(ProblemKind.BROKEN, "source-ref is empty")
@@ -152,9 +161,9 @@ def _choose(values: dict[str, msgspec.Raw], attribute: str | None) -> tuple[str,
             raise _UnusableError(ProblemKind.UNLABELED, f"has no {attribute}{missing}")
         return _usable(attribute, _decode_metadata(values, attribute))
     names = [key.removesuffix(METADATA) for key in values if key.endswith(METADATA)]
-    if not names:
+    found = [(name, _decode_metadata(values, name)) for name in names if _is_label_metadata(values, name)]
+    if not found:
         raise _UnusableError(ProblemKind.UNLABELED, "has no label attribute with its metadata")
-    found = [(name, _decode_metadata(values, name)) for name in names]
     candidates = [pair for pair in found if pair[1].failure_reason is not None or pair[1].task == BOXES]
     candidates = candidates or [pair for pair in found if pair[1].task in CLASSIFICATION]
     if not candidates:
@@ -170,10 +179,19 @@ def _usable(name: str, metadata: _Metadata) -> tuple[str, _Metadata]:
     return name, metadata
 
 
+def _is_label_metadata(values: dict[str, msgspec.Raw], attribute: str) -> bool:
+    """Whether Ground Truth wrote it: extra keys of the input line stand beside it, and may be called alike."""
+    try:
+        kind = _kind_decoder.decode(values[attribute + METADATA])
+    except _DECODE_ERRORS:
+        return False
+    return kind.failure_reason is not None or str(kind.type).startswith("groundtruth/")
+
+
 def _decode_metadata(values: dict[str, msgspec.Raw], attribute: str) -> _Metadata:
     try:
         return _metadata_decoder.decode(values[attribute + METADATA])
-    except msgspec.DecodeError as error:
+    except _DECODE_ERRORS as error:
         raise _UnusableError(ProblemKind.BROKEN, f"{attribute}{METADATA}: {error}") from None
 
 
@@ -185,7 +203,7 @@ def _decode_label(
             return _decode_boxes(raw, name, metadata, number, source_ref)
         if metadata.task in CLASSIFICATION:
             return _decode_classes(raw, name, metadata, number, source_ref)
-    except msgspec.DecodeError as error:
+    except _DECODE_ERRORS as error:
         raise _UnusableError(ProblemKind.BROKEN, f"{name}: {error}") from None
     kind = metadata.type or "no type"
     raise _UnusableError(ProblemKind.UNSUPPORTED, f"{name} holds {kind}, not boxes or classes")
@@ -264,9 +282,16 @@ def _class_map(metadata: _Metadata, name: str) -> dict[int, str]:
 
 
 def _moment(creation_date: str) -> datetime:
-    """Real files hold naive ISO dates (UTC), `Z`, `+0000` and JavaScript's, which counts as oldest."""
-    try:
-        moment = datetime.fromisoformat(creation_date)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Real files hold naive ISO dates (UTC), `Z`, `+0000` and JavaScript's; anything else counts as oldest."""
+    for read in (datetime.fromisoformat, _javascript_moment):
+        try:
+            moment = read(creation_date)
+        except ValueError:
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def _javascript_moment(creation_date: str) -> datetime:
+    """Date.toString(): `Thu Jan 09 2020 10:11:12 GMT+0100 (Central European Standard Time)`."""
+    return datetime.strptime(creation_date.partition(" (")[0], "%a %b %d %Y %H:%M:%S GMT%z")

@@ -117,13 +117,13 @@ def _label_attribute(request: Request) -> Iterator[str]:
 
 
 def _one_ui(request: Request) -> Iterator[str]:
-    ui = _human_task(request).get("UiConfig", {})
-    if isinstance(ui, dict) and ("UiTemplateS3Uri" in ui) == ("HumanTaskUiArn" in ui):
+    ui = _structure(request, "HumanTaskConfig", "UiConfig")
+    if ("UiTemplateS3Uri" in ui) == ("HumanTaskUiArn" in ui):
         yield "HumanTaskConfig.UiConfig needs exactly one of UiTemplateS3Uri and HumanTaskUiArn"
 
 
 def _times(request: Request) -> Iterator[str]:
-    task = _human_task(request)
+    task = _structure(request, "HumanTaskConfig")
     limit, lifetime = task.get("TaskTimeLimitInSeconds"), task.get("TaskAvailabilityLifetimeInSeconds")
     if isinstance(limit, int) and limit > TASK_TIME_LIMIT:
         yield f"HumanTaskConfig.TaskTimeLimitInSeconds {limit} is above {TASK_TIME_LIMIT} (8 hours)"
@@ -134,7 +134,7 @@ def _times(request: Request) -> Iterator[str]:
 
 
 def _price(request: Request) -> Iterator[str]:
-    price = _human_task(request).get("PublicWorkforceTaskPrice")
+    price = _structure(request, "HumanTaskConfig").get("PublicWorkforceTaskPrice")
     if not _is_public(request):
         if price is not None:
             yield "HumanTaskConfig.PublicWorkforceTaskPrice goes with the public work team only"
@@ -142,23 +142,17 @@ def _price(request: Request) -> Iterator[str]:
     if price is None:
         yield "HumanTaskConfig.PublicWorkforceTaskPrice is required for the public work team"
         return
-    amount = price.get("AmountInUsd", {})
-    usd = round(
-        amount.get("Dollars", 0)
-        + amount.get("Cents", 0) / 100
-        + amount.get("TenthFractionsOfACent", 0) / 1000,
-        3,
-    )
+    amount = _structure(request, "HumanTaskConfig", "PublicWorkforceTaskPrice", "AmountInUsd")
+    worth = {"Dollars": 1, "Cents": 0.01, "TenthFractionsOfACent": 0.001}
+    usd = round(sum(amount[name] * worth[name] for name in worth if isinstance(amount.get(name), int)), 3)
     if usd not in BOX_PRICES:
         steps = ", ".join(f"{step:.3f}" for step in BOX_PRICES)
         yield f"HumanTaskConfig.PublicWorkforceTaskPrice {usd:.3f} USD must be one of {steps}"
 
 
 def _public_data(request: Request) -> Iterator[str]:
-    attributes = request.get("InputConfig", {}).get("DataAttributes", {})
-    if _is_public(request) and "FreeOfPersonallyIdentifiableInformation" not in attributes.get(
-        "ContentClassifiers", []
-    ):
+    classifiers = _structure(request, "InputConfig", "DataAttributes").get("ContentClassifiers")
+    if _is_public(request) and "FreeOfPersonallyIdentifiableInformation" not in (classifiers or ()):
         yield (
             "InputConfig.DataAttributes.ContentClassifiers needs FreeOfPersonallyIdentifiableInformation "
             "for the public work team"
@@ -166,7 +160,8 @@ def _public_data(request: Request) -> Iterator[str]:
 
 
 def _tags(request: Request) -> Iterator[str]:
-    keys = [tag.get("Key", "") for tag in request.get("Tags", [])]
+    tags = request.get("Tags")
+    keys = [str(tag.get("Key")) for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
     for key in sorted({key for key in keys if keys.count(key) > 1}):
         yield f"Tags has the key {key!r} more than once"
     for key in keys:
@@ -184,13 +179,16 @@ _RULES: tuple[Callable[[Request], Iterator[str]], ...] = (
 )
 
 
-def _human_task(request: Request) -> Request:
-    task = request.get("HumanTaskConfig", {})
-    return task if isinstance(task, dict) else {}
+def _structure(request: Request, *path: str) -> Request:
+    """A structure of the request; empty where it is missing or of another type, which the model reports."""
+    found: Any = request
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _is_public(request: Request) -> bool:
-    return ":workteam/public-crowd/" in str(_human_task(request).get("WorkteamArn", ""))
+    return ":workteam/public-crowd/" in str(_structure(request, "HumanTaskConfig").get("WorkteamArn", ""))
 
 
 def _short(value: str) -> str:

@@ -9,7 +9,7 @@ import html
 from importlib import resources
 from string import Template
 
-from roundtruth.project import Instructions
+from roundtruth.labeling_settings import Instructions
 
 
 def render_task_template(instructions: Instructions) -> bytes:
@@ -30,10 +30,12 @@ def render_task_template(instructions: Instructions) -> bytes:
 def _example(caption: str, image: str | None) -> str:
     if image is None:
         return ""
-    address = _escape(image)
     if image.startswith("s3://"):
-        # A private example: the filter makes an address that expires, for the worker's browser.
-        address = f'{{{{ "{address}" | grant_read_access }}}}'
+        # A private example: the filter makes an address that expires, for the worker's browser. The key must
+        # reach the filter as it is; the project file takes none that ends a Liquid string.
+        address = f'{{{{ "{image}" | grant_read_access }}}}'
+    else:
+        address = _escape(image)
     picture = f'<img src="{address}" style="max-width:100%" alt="{caption}">'
     return f"      <h3>{caption}</h3>\n      <p>{picture}</p>\n"
 

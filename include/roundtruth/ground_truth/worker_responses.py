@@ -19,11 +19,31 @@ def decode_worker_response(data: bytes, *, file: str) -> tuple[WorkerAnswer, ...
 
     :raises ManifestError: when the file is not JSON, or an answer has neither boxes nor labels.
     """
+    answers, problems = read_worker_response(data, file=file)
+    if problems:
+        raise problems[0]
+    return answers
+
+
+def read_worker_response(
+    data: bytes, *, file: str
+) -> tuple[tuple[WorkerAnswer, ...], tuple[ManifestError, ...]]:
+    """Read what can be read of a worker-response file: its answers, and an error for each one that is broken.
+
+    A file that is no worker response at all gives one error and no answer.
+    """
     try:
-        response = _decoder.decode(data)
+        response = _decoder.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{file} is not a worker response: {error}.") from error
-    return tuple(_read_answer(answer, file) for answer in response.answers)
+        return (), (ManifestError(f"{file} is not a worker response: {error}."),)
+    answers: list[WorkerAnswer] = []
+    problems: list[ManifestError] = []
+    for answer in response.answers:
+        try:
+            answers.append(_read_answer(answer, file))
+        except ManifestError as problem:
+            problems.append(problem)
+    return tuple(answers), tuple(problems)
 
 
 class _Box(msgspec.Struct):

@@ -140,7 +140,10 @@ def _records(output: JobFolder, order: list[str], job: str) -> dict[str, Labeled
                 f"Job {job!r} labeled {record.source_ref}, which its input manifest does not hold; "
                 "was the job made from another manifest?"
             )
-        found.setdefault(record.source_ref, record)
+        if record.source_ref in found:
+            output.problems.append(str(record))
+        else:
+            found[record.source_ref] = record
     return found
 
 

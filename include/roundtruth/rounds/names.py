@@ -8,7 +8,8 @@ from roundtruth.errors import RoundError
 
 # With a project of at most 24 characters (project.ProjectName), three digits of jobs and a relabel pass, this
 # keeps within the 63 characters of LabelingJobName, which counts upper and lower case as the same.
-_ROUND_KEY = re.compile(r"^[a-z0-9](-?[a-z0-9]){0,27}$")
+_ROUND_KEY = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+ROUND_KEY_LIMIT = 28
 JOB_NAME_LIMIT = 63
 
 
@@ -17,10 +18,10 @@ def check_round_key(project: str, key: str) -> str:
 
     :raises RoundError: when it holds anything but lower-case letters, digits and single hyphens.
     """
-    if not _ROUND_KEY.match(key):
+    if not _ROUND_KEY.fullmatch(key) or len(key) > ROUND_KEY_LIMIT:
         raise RoundError(
             f"Round {key!r} of project {project!r} cannot name a labeling job: "
-            "use 1 to 28 lower-case letters, digits and single hyphens, such as 2026-11-16."
+            f"use 1 to {ROUND_KEY_LIMIT} lower-case letters, digits and single hyphens, such as 2026-11-16."
         )
     return key
 

@@ -94,8 +94,13 @@ def _planned_images(storage: Storage, project: Project, folder: RoundFolder) -> 
             rows.append(_row(stored, reason, carried_over=identity in carried))
     seen = {(str(row["source_ref"]), str(row["etag"])) for row in rows}
     rows += _carried_from_elsewhere(storage, carried - seen)
-    chosen = select_images(table(rows, PLANNED), project.selection, folder.key)
-    return _split_into_parts(_with_headers(storage, chosen), project)
+    candidates = table(rows, PLANNED)
+    if project.selection.mode == "query":
+        # The condition may ask for sizes; otherwise only what was chosen is worth a read.
+        chosen = select_images(_with_headers(storage, candidates), project.selection, folder.key)
+    else:
+        chosen = _with_headers(storage, select_images(candidates, project.selection, folder.key))
+    return _split_into_parts(chosen, project)
 
 
 def _carried_from_elsewhere(

@@ -62,12 +62,12 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
         return False
     else:
         written = storage.write_if_unchanged(folder.record, content, existing.etag)
-    if not written:
+    if not written and storage.read(folder.record) != content:
         raise RoundError(
             f"Round {record.round!r} of project {record.project!r} was recorded by another run at the same "
             "time; run this task again to compare."
         )
-    return True
+    return written
 
 
 def read_record(storage: Storage, folder: RoundFolder) -> RoundRecord | None:

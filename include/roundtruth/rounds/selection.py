@@ -32,22 +32,36 @@ def select_images(candidates: pd.DataFrame, selection: Selection, round_key: str
 
 
 def _random_share(fresh: pd.DataFrame, selection: Selection, round_key: str) -> pd.DataFrame:
-    # Ranking by a hash instead of drawing numbers: an image's luck does not depend on what else arrived.
+    # A hash decides instead of a drawn number: an image's luck does not depend on what else arrived.
     assert selection.fraction is not None  # noqa: S101  # the project file's model asks for it
     salt = f"{selection.seed}/{round_key}/"
-    ranks = fresh["source_ref"].map(lambda ref: hashlib.sha256(f"{salt}{ref}".encode()).digest())
-    count = round(len(fresh) * selection.fraction)
-    return fresh.loc[ranks.sort_values().index[:count]]
+    lucky = [_luck(f"{salt}{ref}") < selection.fraction for ref in fresh["source_ref"]]
+    return fresh[pd.Series(lucky, index=fresh.index, dtype=bool)]
+
+
+def _luck(text: str) -> float:
+    """A number from 0 to below 1, evenly spread over texts."""
+    # 53 bits: what a float holds exactly, so that 1.0 is never reached.
+    return (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11) / 2**53
 
 
 def _query(fresh: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     import duckdb
 
-    with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as connection:
+    # No files, no network, no Python objects; times read as UTC wherever this runs.
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": "false",
+        "python_enable_replacements": "false",
+        "TimeZone": "UTC",
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
         connection.register("images", fresh.reset_index(drop=True).reset_index(names="row_number"))
         try:
-            rows = connection.sql(f"SELECT row_number FROM images WHERE {selection.where}").fetchall()  # noqa: S608
+            # The parentheses keep it one condition, the line end closes a comment in it.
+            rows = connection.execute(
+                f"SELECT row_number FROM images WHERE ({selection.where}\n)"  # noqa: S608
+            ).fetchall()
         except duckdb.Error as error:
             first_line = str(error).partition("\n")[0]
             raise RoundError(f"selection.where {selection.where!r} does not run: {first_line}") from error
-    return fresh.iloc[sorted(row for (row,) in rows)]
+    return fresh.iloc[sorted({row for (row,) in rows} & set(range(len(fresh))))]

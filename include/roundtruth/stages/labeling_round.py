@@ -48,7 +48,9 @@ def open_round(storage: Storage, project: Project, round_key: str) -> dict[str, 
     folder = round_folder(project, round_key)
     history = read_history(storage, project, without=round_key)
     known = sorted(history.settled | history.carried_over)
-    lines = [f"{etag}\t{ObjectUri.parse(source_ref).key}\n" for source_ref, etag in known]
+    # A key with a control character (nobody can label it) would break the lines of the list.
+    keys = ((ObjectUri.parse(source_ref).key, etag) for source_ref, etag in known)
+    lines = [f"{etag}\t{key}\n" for key, etag in keys if not any(ord(letter) < 32 for letter in key)]
     storage.write(folder.known_images, "".join(lines).encode())
     window = partition_window(project, round_key)
     return {
@@ -237,10 +239,10 @@ def _job(
 
 def _recorded(project: Project, job: PlannedJob) -> RecordedJob:
     labeling = project.labeling
-    account = labeling.role_arn.split(":")[4]
+    _, partition, _, _, account, _ = labeling.role_arn.split(":", 5)
     return RecordedJob(
         name=job.name,
-        arn=f"arn:aws:sagemaker:{labeling.region}:{account}:labeling-job/{job.name}",
+        arn=f"arn:{partition}:sagemaker:{labeling.region}:{account}:labeling-job/{job.name}",
         label_attribute=LABEL_ATTRIBUTE,
         categories=job.categories,
         output_uri=str(output_folder(project) / job.name),

@@ -79,7 +79,7 @@ def merge_tables(
         storage.read(folder.stage("agreement.parquet")), AGREEMENT, name="agreement.parquet"
     )
     images = _images(read_planned_images(storage, folder, plan), everything, consensus, jobs)
-    labels = pd.concat([labels, _machine_labels(everything)], ignore_index=True)
+    labels = pd.concat([labels, _machine_labels(everything, jobs)], ignore_index=True)
     labels = _in_project_categories(labels, project, jobs)
     has_boxes = images["source_ref"].isin(set(labels["source_ref"]))
     images.loc[(images["status"] == NEGATIVE) & has_boxes, "status"] = LABELED
@@ -124,11 +124,22 @@ def _worst_status(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataF
     return worst.drop_duplicates("source_ref")[["source_ref", "status", "reason"]]
 
 
-def _machine_labels(everything: AllJobs) -> pd.DataFrame:
-    """Ground Truth's own boxes of images that no person answered: auto-labeled rows, imported manifests."""
-    answered = everything.objects.groupby("source_ref")["answers"].max()
-    machine = set(answered[answered == 0].index)
-    return everything.consolidated[everything.consolidated["source_ref"].isin(machine)]
+def _machine_labels(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
+    """Ground Truth's own boxes where no person answered: auto-labeled rows, imported manifests.
+
+    Jobs with other categories are apart: people may have answered one and a model the other.
+    """
+    asked = {job.name: "\n".join(job.categories) for job in jobs}
+    answered = everything.objects.assign(asked=everything.objects["job"].map(asked))
+    answers = answered.groupby(["asked", "source_ref"])["answers"].max()
+    by_machine = set(answers[answers == 0].index)
+    first = {job.name for job in jobs if not job.relabel_pass}
+    boxes = everything.consolidated
+    taken = [
+        job in first and (asked[job], source_ref) in by_machine
+        for job, source_ref in zip(boxes["job"], boxes["source_ref"], strict=True)
+    ]
+    return boxes[pd.Series(taken, index=boxes.index, dtype=bool)]
 
 
 def _in_project_categories(

@@ -1,0 +1,134 @@
+"""Seconds and peak memory of the quality checks over a large round; prints a Markdown table.
+
+Run: python benchmarks/bench_quality.py [--boxes 1000000] [--images 150000]
+Each case runs in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+CASES = {
+    "clean": "nothing fails",
+    "some bad": "1 % of the boxes fail each check",
+    "all bad": "every box sticks out of its image and has a copy",
+}
+
+
+def main() -> None:
+    """Measure each case and print the table."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--boxes", type=int, default=1_000_000)
+    arguments.add_argument("--images", type=int, default=150_000)
+    arguments.add_argument("--case", choices=CASES)
+    chosen = arguments.parse_args()
+    if chosen.case:
+        measure(chosen.case, chosen.boxes, chosen.images)
+        return
+    print(f"{chosen.boxes:,} boxes on {chosen.images:,} images, Data Docs included\n")
+    print(
+        "| round | loading Great Expectations, s | checks, s | peak memory, MB | quarantined images |\n"
+        "| --- | --- | --- | --- | --- |"
+    )
+    for case, meaning in CASES.items():
+        sizes = [f"--boxes={chosen.boxes}", f"--images={chosen.images}", f"--case={case}"]
+        run = subprocess.run([sys.executable, __file__, *sizes], check=True, capture_output=True, text=True)
+        print(f"| {case}: {meaning} | {run.stdout.strip().splitlines()[-1]} |", flush=True)
+
+
+def measure(case: str, boxes: int, images: int) -> None:
+    """Run the checks once in this process and print the numbers of the table's row."""
+    from roundtruth.project import Quality
+    from roundtruth.quality.gate import check_round
+    from roundtruth.storage import ObjectUri, Storage
+
+    labels, image_table = make_round(case, boxes, images)
+    started = time.monotonic()
+    import great_expectations  # noqa: F401
+
+    loaded = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        result = check_round(
+            labels=labels,
+            images=image_table,
+            planned=images,
+            settings=Quality(),
+            categories=[f"category {number}" for number in range(20)],
+            docs_uri=ObjectUri.parse(str(Path(folder) / "docs")),
+            storage=Storage(),
+        )
+    done = time.monotonic()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    quarantined = result.verdict.counts["quarantined"]
+    print(f"{loaded - started:.1f} | {done - loaded:.1f} | {peak:.0f} | {quarantined}")
+
+
+def make_round(case: str, boxes: int, images: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A round of 1920×1080 photos; boxes are spread unevenly, as in real rounds."""
+    random = np.random.default_rng(20260105)
+    names = pd.Series(
+        [f"s3://bucket/bounding_box/images/2026/photo {number:07d}.jpg" for number in range(images)]
+    )
+    image = np.sort((images * random.random(boxes) ** 1.5).astype(np.int64))
+    width, height = random.uniform(8, 400, boxes), random.uniform(8, 400, boxes)
+    left, top = random.uniform(0, 1920 - width), random.uniform(0, 1080 - height)
+    labels = pd.DataFrame(
+        {
+            "source_ref": names.to_numpy()[image],
+            "category": np.array([f"category {number}" for number in range(20)])[
+                random.integers(0, 20, boxes)
+            ],
+            "left": left,
+            "top": top,
+            "width": width,
+            "height": height,
+            "score": random.random(boxes),
+            "votes": np.full(boxes, 3, dtype=np.int16),
+            "answers": np.full(boxes, 3, dtype=np.int16),
+            "job": "pens-2026-01-05-1",
+        }
+    )
+    labels = _spoil(labels, case, random)
+    status = np.where(names.isin(labels["source_ref"]), "labeled", "negative")
+    table = pd.DataFrame(
+        {
+            "source_ref": names,
+            "etag": [f"{number:032x}" for number in range(images)],
+            "bytes": 500_000,
+            "width": 1920,
+            "height": 1080,
+            "orientation": 1,
+            "status": status,
+            "reason": "",
+            "answers": 3,
+            "agreement": 0.9,
+        }
+    )
+    return labels, table
+
+
+def _spoil(labels: pd.DataFrame, case: str, random: np.random.Generator) -> pd.DataFrame:
+    if case == "clean":
+        return labels
+    if case == "all bad":
+        half = labels.iloc[: len(labels) // 2].assign(left=1900.0, width=100.0)
+        return pd.concat([half, half], ignore_index=True)
+    parts = np.array_split(random.permutation(len(labels))[: len(labels) // 25], 4)
+    labels.loc[parts[0], "left"] = -50.0
+    labels.loc[parts[1], "width"] = 0.0
+    labels.loc[parts[2], "width"] = 1.0
+    copies = labels.iloc[parts[3]]
+    return pd.concat([labels.drop(index=labels.index[-len(copies) :]), copies], ignore_index=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""`roundtruth check`: the quality report of output manifests and datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from roundtruth.cli.console import (
+    FAILED_CHECK,
+    endpoint_option,
+    json_option,
+    notes,
+    open_storage,
+    print_json,
+)
+from roundtruth.errors import StorageError
+from roundtruth.project import Project, Quality
+from roundtruth.project_files import load_project
+from roundtruth.storage import ObjectUri, Storage
+
+if TYPE_CHECKING:
+    from roundtruth.quality.verdict import FailedCheck, Verdict
+
+SHOWN_EXAMPLES = 3
+COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
+
+
+@click.command(name="check")
+@click.argument("inputs", nargs=-1, required=True, metavar="MANIFEST_OR_DATASET…")
+@click.option("--label-attribute", help="Check this attribute of manifests, not the newest one.")
+@click.option(
+    "--project",
+    "project_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Take categories, thresholds and severities from this project file.",
+)
+@click.option("--docs", help="Write Data Docs under this folder (a path or s3://…); open its index.html.")
+@endpoint_option
+@json_option
+def command(
+    inputs: tuple[str, ...],
+    label_attribute: str | None,
+    project_file: Path | None,
+    docs: str | None,
+    endpoint_url: str | None,
+    as_json: bool,
+) -> None:
+    """Report the quality of output manifests and of YOLO datasets (a folder with data.yaml), local or s3://.
+
+    Exit codes: 0 no critical check failed; 1 one failed; 2 an input cannot be read.
+    """
+    storage = _storage((*inputs, docs or ""), endpoint_url)
+    project = load_project(project_file) if project_file else None
+    verdicts: list[tuple[str, Verdict]] = []
+    for number, text in enumerate(inputs, start=1):
+        docs_uri = _docs_uri(docs, number, len(inputs))
+        with notes.status(f"Checking {text} …"):
+            verdicts.append((text, _check(text, label_attribute, project, storage, docs_uri)))
+        if not as_json:
+            _print_report(text, verdicts[-1][1], docs_uri)
+    if as_json:
+        print_json(
+            {"inputs": [{"input": text, "verdict": msgspec.to_builtins(found)} for text, found in verdicts]}
+        )
+    if any(verdict.critical for _, verdict in verdicts):
+        raise SystemExit(FAILED_CHECK)
+
+
+def _check(
+    text: str,
+    label_attribute: str | None,
+    project: Project | None,
+    storage: Storage,
+    docs_uri: ObjectUri | None,
+) -> Verdict:
+    uri = ObjectUri.parse(text)
+    if storage.head(uri / "data.yaml") is not None:
+        return _check_yolo_folder(uri, project, storage, docs_uri)
+    if storage.head(uri) is None:
+        raise StorageError(
+            f"{text} is neither a manifest nor a dataset folder (one with a data.yaml); check the path."
+        )
+    from roundtruth.ground_truth.manifests import read_output_manifest
+    from roundtruth.quality.manifest_gate import check_manifest
+
+    lines = storage.read(uri).splitlines()
+    return check_manifest(
+        read_output_manifest(lines, file=text, label_attribute=label_attribute),
+        file=text,
+        settings=project.quality if project else Quality(),
+        # The lines hold the jobs' names; aliases are names that the project knows too.
+        categories=(*project.categories, *project.aliases) if project else None,
+        docs_uri=docs_uri,
+        storage=storage,
+    )
+
+
+def _check_yolo_folder(
+    uri: ObjectUri, project: Project | None, storage: Storage, docs_uri: ObjectUri | None
+) -> Verdict:
+    from roundtruth.cli.yolo_folder import read_yolo_folder
+    from roundtruth.quality.checks import FILE_CHECKS
+    from roundtruth.quality.dataset_gate import suites_of_splits
+    from roundtruth.quality.gate import check_round
+    from roundtruth.quality.validation import Suite
+
+    found = read_yolo_folder(storage, uri)
+    by_name = found.labels.assign(source_ref=found.labels["source_ref"].str.rpartition("/")[2])
+    return check_round(
+        labels=found.labels,
+        images=found.images,
+        planned=len(found.images),
+        settings=project.quality if project else Quality(),
+        categories=found.classes,
+        also=[
+            Suite(name="dataset_files", frame=found.files, key=("file", "problem"), checks=FILE_CHECKS),
+            *suites_of_splits(found.places, by_name, found.classes, sorted(set(found.places["split"]))),
+        ],
+        docs_uri=docs_uri,
+        storage=storage,
+    ).verdict
+
+
+def _storage(paths: Sequence[str], endpoint_url: str | None) -> Storage:
+    # Local files must be readable on a machine without AWS credentials.
+    return open_storage(endpoint_url) if any(path.startswith("s3://") for path in paths) else Storage()
+
+
+def _docs_uri(docs: str | None, number: int, inputs: int) -> ObjectUri | None:
+    if docs is None:
+        return None
+    return ObjectUri.parse(docs) / str(number) if inputs > 1 else ObjectUri.parse(docs)
+
+
+def _print_report(text: str, verdict: Verdict, docs_uri: ObjectUri | None) -> None:
+    console = Console()
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in verdict.counts.items() if count)
+    console.print(f"{text}: {counts}", markup=False, highlight=False, soft_wrap=True)
+    if verdict.failed:
+        console.print(_report(verdict.failed))
+    else:
+        console.print(f"All {len(verdict.parameters['severities'])} checks passed.", style="green")
+    if docs_uri is not None:
+        console.print(f"Data Docs: {docs_uri / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _report(failed: Sequence[FailedCheck]) -> Table:
+    report = Table("check", "severity", "failed rows", "examples")
+    for check in failed:
+        examples = list(check.images[:SHOWN_EXAMPLES] or check.values[:SHOWN_EXAMPLES])
+        more = check.image_count - SHOWN_EXAMPLES
+        if more > 0:
+            examples.append(f"and {more} more images")
+        report.add_row(
+            f"{check.check}\n[dim]{check.description}[/dim]",
+            f"[{COLOURS[check.severity]}]{check.severity}[/]",
+            f"{check.failed_rows} of {check.rows}",
+            escape("\n".join(examples)),
+        )
+    return report

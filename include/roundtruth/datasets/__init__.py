@@ -1,0 +1,1 @@
+"""Training sets: file names, splits, formats, immutable versions, and bringing them to a training machine."""

@@ -1,0 +1,154 @@
+"""The dataset card: README.md of a version and the plots beside it."""
+
+from __future__ import annotations
+
+from roundtruth.datasets.candidate import Candidate
+from roundtruth.datasets.changes import Changes
+from roundtruth.datasets.plots import bar_chart
+from roundtruth.datasets.tree import SPLITS
+from roundtruth.datasets.versions import SplitCounts, VersionRecord
+
+BOXES_AN_IMAGE = ((0, 0), (1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
+BOX_AREA = (
+    (0.0, 0.001),
+    (0.001, 0.01),
+    (0.01, 0.05),
+    (0.05, 0.2),
+    (0.2, 0.5),
+    (0.5, 1.01),
+)  # share of the image
+
+
+def split_counts(candidate: Candidate) -> dict[str, SplitCounts]:
+    """What each split that holds images holds."""
+    images = candidate.images[["source_ref", "split"]]
+    boxes = candidate.labels.merge(images, on="source_ref")
+    with_boxes = set(boxes["source_ref"])
+    counts = {}
+    for split in SPLITS:
+        of_split = images.loc[images["split"] == split, "source_ref"]
+        if of_split.empty:
+            continue
+        class_ids = boxes.loc[boxes["split"] == split, "class_id"].value_counts()
+        counts[split] = SplitCounts(
+            images=len(of_split),
+            negatives=int((~of_split.isin(with_boxes)).sum()),
+            boxes=int(class_ids.sum()),
+            boxes_by_class=tuple(int(class_ids.get(one, 0)) for one in range(len(candidate.classes))),
+        )
+    return counts
+
+
+def card_files(candidate: Candidate, record: VersionRecord, changes: Changes) -> dict[str, bytes]:
+    """README.md and its plots, by path in the version's folder.
+
+    ``record`` says what the version holds; its index is not known yet when the card is made.
+    """
+    splits = list(record.splits)
+    classes = {
+        name: [record.splits[split].boxes_by_class[class_id] for split in splits]
+        for class_id, name in enumerate(record.classes)
+    }
+    sizes = {
+        split: [counts.images - counts.negatives, counts.negatives] for split, counts in record.splits.items()
+    }
+    return {
+        "README.md": _text(record, changes).encode(),
+        "plots/classes.svg": bar_chart("Boxes by class", classes, splits),
+        "plots/splits.svg": bar_chart("Images by split", sizes, ["with boxes", "negatives"]),
+        "plots/boxes_per_image.svg": bar_chart(
+            "Images by number of boxes", _boxes_an_image(candidate), ["images"]
+        ),
+        "plots/box_sizes.svg": bar_chart("Boxes by share of the image's area", _areas(candidate), ["boxes"]),
+    }
+
+
+def _text(record: VersionRecord, changes: Changes) -> str:
+    splits = list(record.splits)
+    waiting = "".join(f"- {count} labeled images wait: {why}.\n" for why, count in record.left_out.items())
+    repairs = ", ".join(f"{count} {what}" for what, count in record.repairs.items() if count)
+    return f"""\
+# {record.dataset} {record.version}
+
+{record.images} images, {record.boxes} boxes, {record.negatives} images without an object, \
+{len(record.classes)} classes. Object detection; boxes drawn by people in SageMaker Ground Truth.
+
+| split | images | negatives | boxes |
+| --- | ---: | ---: | ---: |
+{_table([[name, one.images, one.negatives, one.boxes] for name, one in record.splits.items()])}
+
+![Images by split](plots/splits.svg)
+
+## Classes
+
+Ids never change and are never used again in later versions.
+
+| id | class | {" | ".join(splits)} |
+| ---: | --- | {" | ".join("---:" for _ in splits)} |
+{_class_table(record)}
+
+![Boxes by class](plots/classes.svg)
+![Images by number of boxes](plots/boxes_per_image.svg)
+![Boxes by share of the image's area](plots/box_sizes.svg)
+
+## Use it
+
+```
+roundtruth dataset pull {record.dataset}@{record.version} --project <project file> --out {record.dataset}
+yolo train data={record.dataset}/data.yaml
+```
+
+Formats: {", ".join(record.formats)}. Layout: {record.layout}. Labels for trainers fit the image after its EXIF
+orientation; annot.csv and labels.parquet hold pixels of the stored image. An empty label file is a negative:
+people looked and drew nothing.
+
+## Where it comes from
+
+Project {record.project}, rounds {", ".join(record.rounds)}. Made by roundtruth {record.roundtruth}.
+Parent: {record.parent or "none"}. Images added {len(changes.added)}, removed {len(changes.removed)}, \
+replaced {len(changes.replaced)}, relabeled {len(changes.relabeled)}; boxes added {changes.boxes_added}, \
+removed {changes.boxes_removed} (changes.json).
+
+- {record.partial} images are partially labeled: some class is unknown on them, not absent (`unknown` in
+  images.parquet).
+- Boxes repaired: {repairs or "none"}.
+{waiting}"""
+
+
+def _class_table(record: VersionRecord) -> str:
+    counts = record.splits.values()
+    return _table(
+        [
+            [class_id, _cell(name), *(of_split.boxes_by_class[class_id] for of_split in counts)]
+            for class_id, name in enumerate(record.classes)
+        ]
+    )
+
+
+def _table(rows: list[list[object]]) -> str:
+    return "\n".join(f"| {' | '.join(str(value) for value in row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _boxes_an_image(candidate: Candidate) -> dict[str, list[int]]:
+    counts = (
+        candidate.labels["source_ref"].value_counts().reindex(candidate.images["source_ref"], fill_value=0)
+    )
+    rows = {}
+    for low, high in BOXES_AN_IMAGE:
+        name = f"{low}" if low == high else f"{low}–{high}" if high is not None else f"{low} or more"
+        rows[name] = [int(((counts >= low) & (counts <= (high if high is not None else counts.max()))).sum())]
+    return rows
+
+
+def _areas(candidate: Candidate) -> dict[str, list[int]]:
+    sizes = candidate.images[["source_ref", "width", "height"]].rename(columns={"width": "w", "height": "h"})
+    boxes = candidate.labels.merge(sizes, on="source_ref")
+    share = boxes["width"] * boxes["height"] / (boxes["w"] * boxes["h"])
+    return {
+        f"{low:.1%} – {min(high, 1):.1%}": [int(((share >= low) & (share < high)).sum())]
+        for low, high in BOX_AREA
+    }

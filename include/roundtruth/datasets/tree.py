@@ -1,0 +1,101 @@
+"""The files of a dataset's tree, made from images and their boxes: the same bytes whoever makes them.
+
+Publishing, pulling a packed version and converting manifests all come here. Labels for trainers (YOLO, VOC,
+COCO) are in pixels of the upright image: Ultralytics takes sizes after EXIF orientation, and OpenCV, which it
+and most other trainers read images with, turns them too. annot.csv keeps the stored image's pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
+from roundtruth.datasets.formats import csv, voc, yolo
+from roundtruth.datasets.formats.coco import CocoDocument
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeImage:
+    """An image of the tree: its identity, its file name there, its split, its stored size in pixels."""
+
+    source_ref: str
+    file: str
+    split: str
+    width: int
+    height: int
+    orientation: int = 1  # EXIF, 1–8
+
+    @property
+    def path(self) -> str:
+        """Where the image lies in the tree."""
+        return f"images/{self.split}/{self.file}"
+
+    @property
+    def stem(self) -> str:
+        """The file name without its suffix; label files are named after it."""
+        return self.file.rpartition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeFile:
+    """A file of the tree that is made from the labels; one that covers several images names none."""
+
+    path: str
+    data: bytes
+    split: str = ""
+    source_ref: str = ""
+
+
+class TreeMaker:
+    """Makes the files of a tree; images must come in order of their source_ref for the same bytes."""
+
+    def __init__(self, names: Sequence[str], formats: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.formats = frozenset(formats)
+        self._coco: dict[str, CocoDocument] = {}
+        self._csv: list[bytes] = [csv.HEADER]
+        self._splits: set[str] = set()
+
+    def image_files(self, image: TreeImage, boxes: Sequence[PixelBox]) -> Iterator[TreeFile]:
+        """The label files of one image; what belongs into files of a whole split is kept for the end.
+
+        :param boxes: inside the image, in pixels of the stored image.
+        """
+        self._splits.add(image.split)
+        width, height = upright_size(image.width, image.height, image.orientation)
+        upright = [upright_box(box, image.width, image.height, image.orientation) for box in boxes]
+        of_image = {"split": image.split, "source_ref": image.source_ref}
+        if "yolo" in self.formats:
+            data = yolo.encode_labels(upright, width, height)
+            yield TreeFile(path=f"labels/{image.split}/{image.stem}.txt", data=data, **of_image)
+        if "voc" in self.formats:
+            data = voc.encode_image(
+                upright, self.names, file_name=image.file, folder=image.split, width=width, height=height
+            )
+            yield TreeFile(path=f"voc/{image.split}/{image.stem}.xml", data=data, **of_image)
+        if "coco" in self.formats:
+            self._coco.setdefault(image.split, CocoDocument()).add(
+                upright, file_name=image.file, width=width, height=height, source_ref=image.source_ref
+            )
+        if "csv" in self.formats:
+            self._csv.append(
+                csv.encode_rows(
+                    boxes, self.names, img_file=image.source_ref, width=image.width, height=image.height
+                )
+            )
+
+    def data_yaml(self) -> Iterator[TreeFile]:
+        """data.yaml, once all images were given; nothing without YOLO."""
+        if "yolo" in self.formats:
+            filled = [split for split in SPLITS if split in self._splits]
+            yield TreeFile(path="data.yaml", data=yolo.encode_data_yaml(self.names, filled))
+
+    def split_files(self) -> Iterator[TreeFile]:
+        """The files that hold the boxes of all images, once all of them were given."""
+        for split, document in sorted(self._coco.items()):
+            yield TreeFile(path=f"annotations/{split}.json", data=document.encode(self.names), split=split)
+        if "csv" in self.formats:
+            yield TreeFile(path="annot.csv", data=b"".join(self._csv))

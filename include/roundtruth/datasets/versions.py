@@ -1,0 +1,133 @@
+"""Published versions: their records, which is the newest, and the pointer `latest`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from roundtruth.datasets.folder import DatasetFolder, VersionFolder, version_name, version_number
+from roundtruth.errors import DatasetError
+from roundtruth.storage import Storage
+
+LATEST = "latest"
+ATTEMPTS = 20  # other releases that may move the pointer between our read and our write
+
+
+class SplitCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one split holds; negatives are images without a box."""
+
+    images: int
+    negatives: int
+    boxes: int
+    boxes_by_class: tuple[int, ...]  # by class id
+
+
+class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """version.json: what the version holds and what it was made from."""
+
+    dataset: str
+    version: str
+    parent: str | None
+    project: str
+    rounds: tuple[str, ...]
+    roundtruth: str  # version of the code that made it
+    layout: str
+    formats: tuple[str, ...]
+    classes: tuple[str, ...]  # by id
+    images: int
+    boxes: int
+    negatives: int
+    partial: int  # images on which some class is unknown
+    splits: dict[str, SplitCounts]
+    left_out: dict[str, int]  # reason -> images that wait outside
+    repairs: dict[str, int]  # what was done to boxes -> how many
+    spec_digest: str
+    index_sha256: str
+    files: int  # rows of the index
+    bytes: int  # of all files of the tree
+
+
+class _Latest(msgspec.Struct, frozen=True):
+    version: str
+
+
+def read_version(storage: Storage, folder: VersionFolder) -> VersionRecord | None:
+    """The record of a version, or None where none is published.
+
+    :raises DatasetError: when version.json cannot be read.
+    """
+    content = storage.read_if_there(folder.record)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content.data, type=VersionRecord)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{folder.record} is not a version record: {error}.") from error
+
+
+def encode_version(record: VersionRecord) -> bytes:
+    """version.json; the same record gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def list_versions(storage: Storage, folder: DatasetFolder) -> tuple[VersionRecord, ...]:
+    """The published versions, oldest first; numbers that were claimed and never published are passed over."""
+    return tuple(reversed(list(_newest_first(storage, folder))))
+
+
+def newest_version(storage: Storage, folder: DatasetFolder) -> VersionRecord | None:
+    """The published version with the highest number, or None."""
+    return next(_newest_first(storage, folder), None)
+
+
+def resolve_version(storage: Storage, folder: DatasetFolder, version: str = LATEST) -> VersionRecord:
+    """The record of a version by name, or of the one that `latest` points to.
+
+    :raises DatasetError: when it is not published.
+    """
+    name = latest_version(storage, folder) if version == LATEST else version
+    record = read_version(storage, folder.version(name)) if name else None
+    if record is None:
+        published = ", ".join(one.version for one in list_versions(storage, folder)) or "none"
+        raise DatasetError(f"Dataset {folder.name!r} has no version {version!r}; published: {published}.")
+    return record
+
+
+def latest_version(storage: Storage, folder: DatasetFolder) -> str | None:
+    """The name of the version that `latest` points to, or None before the first."""
+    content = storage.read_if_there(folder.latest)
+    return msgspec.json.decode(content.data, type=_Latest).version if content else None
+
+
+def move_latest(storage: Storage, folder: DatasetFolder, version: str) -> None:
+    """Point `latest` to a version unless it points to it or a newer one; a conditional write, tried again.
+
+    :raises DatasetError: when others keep moving the pointer.
+    """
+    data = msgspec.json.format(msgspec.json.encode(_Latest(version)), indent=2) + b"\n"
+    for _ in range(ATTEMPTS):
+        content = storage.read_if_there(folder.latest)
+        if content is None:
+            moved = storage.write_if_absent(folder.latest, data)
+        else:
+            current = msgspec.json.decode(content.data, type=_Latest).version
+            if version_number(current) >= version_number(version):
+                return
+            moved = storage.write_if_unchanged(folder.latest, data, content.etag)
+        if moved:
+            return
+    raise DatasetError(f"{folder.latest} was changed by others {ATTEMPTS} times in a row; run this again.")
+
+
+def _newest_first(storage: Storage, folder: DatasetFolder) -> Iterator[VersionRecord]:
+    numbers = []
+    for name in storage.list_folders(folder.versions):
+        try:
+            numbers.append(version_number(name))
+        except DatasetError:
+            continue  # somebody's own folder beside ours
+    for number in sorted(numbers, reverse=True):
+        record = read_version(storage, folder.version(version_name(number)))
+        if record is not None:
+            yield record

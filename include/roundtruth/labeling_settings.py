@@ -1,0 +1,139 @@
+"""How Ground Truth labels a project's images: team, workers, limits, price, instructions."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+
+BOX_CATEGORIES_PER_JOB = 50  # quota "Label categories: bounding box 50" (input-data-limits.md)
+OBJECTS_PER_JOB = 100_000  # quota "Dataset: 100,000 objects/job" (input-data-limits.md)
+WORKERS_PER_OBJECT = 9  # NumberOfHumanWorkersPerDataObject 1..9 (botocore)
+
+# RoleArn and WorkteamArn as botocore's model has them, narrowed to what a labeling job can use.
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_WORKTEAM = re.compile(
+    r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]+):\d{12}:workteam/(public|private|vendor)-crowd/.+"
+)
+
+
+class Settings(BaseModel):
+    """Base of every part of a project file: unknown keys and other types are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TaskPrice(Settings):
+    """PublicWorkforceTaskPrice.AmountInUsd: what one worker gets for one image; MTurk only."""
+
+    dollars: int = Field(default=0, ge=0, le=2)
+    cents: int = Field(default=0, ge=0, le=99)
+    tenth_fractions_of_a_cent: int = Field(default=0, ge=0, le=9)
+
+    @property
+    def usd(self) -> float:
+        """The price as one number, in US dollars."""
+        return self.dollars + self.cents / 100 + self.tenth_fractions_of_a_cent / 1000
+
+
+class Instructions(Settings):
+    """What workers read beside the image; examples are image URLs or s3:// URIs that the page may show."""
+
+    title: str = Field(default="Draw a box around every object", min_length=1, max_length=128)
+    description: str = Field(
+        default="Draw a tight box around every object of the listed categories.",
+        min_length=1,
+        max_length=255,
+    )
+    # A list in YAML: hence not strict.
+    keywords: Annotated[tuple[str, ...], Strict(False)] = Field(
+        default=("image", "bounding box"), min_length=1, max_length=5
+    )
+    text: str = "Draw one tight box around each object. If there is none, submit without a box."
+    good_example: str | None = None
+    bad_example: str | None = None
+
+    @field_validator("good_example", "bad_example")
+    @classmethod
+    def _can_be_shown(cls, example: str | None) -> str | None:
+        if example is None:
+            return None
+        if not example.startswith(("https://", "http://", "s3://")):
+            raise ValueError("must be the address of an image: https://… or s3://…")
+        # The key stands in a Liquid string, which knows no escapes and ends at a brace.
+        if example.startswith("s3://") and any(character in example for character in '"{}\n'):
+            raise ValueError("an s3:// example must not hold double quotes, braces or line ends")
+        return example
+
+
+class StoppingConditions(Settings):
+    """StoppingConditions of CreateLabelingJob."""
+
+    max_human_labeled_object_count: int | None = Field(default=None, ge=1)
+    max_percentage_of_input_dataset_labeled: int | None = Field(default=None, ge=1, le=100)
+
+
+class Labeling(Settings):
+    """How Ground Truth labels: team, workers, limits, price."""
+
+    role_arn: str = Field(min_length=20, max_length=2048)
+    workteam_arn: str = Field(max_length=256)
+    region: str = "us-east-1"
+    workers_per_object: int = Field(default=3, ge=1, le=WORKERS_PER_OBJECT)
+    max_categories_per_job: int = Field(default=BOX_CATEGORIES_PER_JOB, ge=1, le=BOX_CATEGORIES_PER_JOB)
+    max_objects_per_job: int = Field(default=OBJECTS_PER_JOB, ge=1, le=OBJECTS_PER_JOB)
+    task_time_limit: int = Field(default=300, ge=30, le=28_800)  # seconds
+    task_availability: int | None = Field(default=None, ge=60, le=2_592_000)  # seconds; default: the team's
+    max_concurrent_tasks: int = Field(default=1000, ge=1, le=5000)
+    price_per_task: TaskPrice | None = None
+    service_fee_usd: float = Field(default=0.08, ge=0)  # AWS's own fee an object
+    output_kms_key_id: str | None = Field(default=None, max_length=2048)
+    volume_kms_key_id: str | None = Field(default=None, max_length=2048)
+    output_sns_topic_arn: str | None = None
+    auto_labeling: bool = False
+    free_of_pii: bool = False
+    free_of_adult_content: bool = False
+    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
+    stopping_conditions: StoppingConditions = StoppingConditions()
+    instructions: Instructions = Instructions()
+    poll_seconds: int = Field(default=60, ge=1)
+
+    @field_validator("role_arn")
+    @classmethod
+    def _is_a_role(cls, arn: str) -> str:
+        if not _ROLE.fullmatch(arn):
+            raise ValueError("must be the ARN of an IAM role, arn:aws:iam::<12 digits>:role/<name>")
+        return arn
+
+    @field_validator("workteam_arn")
+    @classmethod
+    def _is_a_workteam(cls, arn: str) -> str:
+        if not _WORKTEAM.fullmatch(arn):
+            raise ValueError(
+                "must be the ARN of a work team, "
+                "arn:aws:sagemaker:<region>:<12 digits>:workteam/<public, private or vendor>-crowd/<name>"
+            )
+        return arn
+
+    @model_validator(mode="after")
+    def _team_is_in_the_region(self) -> Labeling:
+        region = self.workteam_arn.split(":")[3]
+        if region != self.region:
+            raise ValueError(f"region is {self.region}, but workteam_arn is in {region}")
+        return self
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the work team is Mechanical Turk."""
+        return ":workteam/public-crowd/" in self.workteam_arn
+
+    @model_validator(mode="after")
+    def _price_goes_with_the_public_team(self) -> Labeling:
+        if self.is_public and self.price_per_task is None:
+            raise ValueError("a public work team needs price_per_task")
+        if not self.is_public and self.price_per_task is not None:
+            raise ValueError("price_per_task goes with the public work team only")
+        if self.is_public and not self.free_of_pii:
+            raise ValueError("a public work team needs free_of_pii: true, or Ground Truth fails the job")
+        return self

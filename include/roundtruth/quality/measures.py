@@ -1,0 +1,180 @@
+"""What the checks judge: for each label, image and category the few numbers that tell good from bad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from roundtruth.annotations import LABELED, NEGATIVE, PUBLISHABLE, UNREADABLE
+from roundtruth.quality.overlaps import highest_overlaps
+
+BOX = ["left", "top", "width", "height"]
+FLOAT_NOISE = 1e-6  # pixels; left + width of fractional boxes is not exact
+
+
+def column_measures(tables: Sequence[tuple[str, pd.DataFrame, pa.Schema]]) -> pd.DataFrame:
+    """One row a required column: ``table``, ``column``, ``problem`` (empty if none), ``fits`` (0 or 1)."""
+    rows = [
+        {"table": name, "column": field.name, "problem": _column_problem(frame, field)}
+        for name, frame, schema in tables
+        for field in schema
+    ]
+    measures = pd.DataFrame(rows)
+    measures["fits"] = (measures["problem"] == "").astype(float)
+    return measures
+
+
+def clip_slivers(
+    labels: pd.DataFrame, images: pd.DataFrame, *, tolerance: float
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Cut boxes that stick out of their image by at most ``tolerance`` pixels; also by how much each was.
+
+    Boxes that stick out further are left as they are, for the check to fail.
+    """
+    overhang = _overhang(labels, images)
+    cut = ((overhang > FLOAT_NOISE) & (overhang <= tolerance)).to_numpy()
+    clipped_by = pd.Series(np.where(cut, overhang, 0.0), index=labels.index)
+    if not cut.any():
+        return labels, clipped_by
+    result = labels.copy()
+    size = _image_size(labels.loc[cut], images)
+    boxes = labels.loc[cut, BOX].to_numpy(dtype=float)
+    right = np.minimum(boxes[:, 0] + boxes[:, 2], size[:, 0])
+    bottom = np.minimum(boxes[:, 1] + boxes[:, 3], size[:, 1])
+    left, top = np.maximum(boxes[:, 0], 0), np.maximum(boxes[:, 1], 0)
+    result.loc[cut, BOX] = np.stack([left, top, right - left, bottom - top], axis=1)
+    return result, clipped_by
+
+
+def label_measures(
+    labels: pd.DataFrame, images: pd.DataFrame, *, clipped_by: pd.Series, duplicate_iou: float
+) -> pd.DataFrame:
+    """One row a label, in the same order: its image, category and measures (pixels, or shares 0–1).
+
+    ``same_class_iou`` and ``other_class_iou`` are those with an *earlier* box of the image, and 0 below
+    ``duplicate_iou``: of two copies the later one fails. A label whose image is unknown, or has no known
+    size, is judged on that by checks of their own, and counts as inside.
+    """
+    boxes = labels[BOX].to_numpy(dtype=float)
+    size = _image_size(labels, images)
+    shorter, longer = boxes[:, 2:].min(axis=1), boxes[:, 2:].max(axis=1)
+    same, other = highest_overlaps(
+        _codes(labels["source_ref"]), _codes(labels["category"]), boxes, minimum_iou=duplicate_iou
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A box without an area fails `positive_size`; it has no shape that could be absurd too.
+        aspect = np.where(shorter > 0, longer / shorter, 1.0)
+        share = np.nan_to_num((boxes[:, 2] * boxes[:, 3]) / (size[:, 0] * size[:, 1]), nan=0.0)
+    rows_of_image = images["source_ref"].value_counts()
+    return pd.DataFrame(
+        {
+            "source_ref": labels["source_ref"].to_numpy(),
+            "category": labels["category"].to_numpy(),
+            "image_rows": labels["source_ref"].map(rows_of_image).fillna(0).to_numpy(dtype=float),
+            "overhang_px": _overhang(labels, images).to_numpy(),
+            "clipped_px": clipped_by.to_numpy(),
+            "shorter_side_px": shorter,
+            "aspect_ratio": aspect,
+            "image_share": share,
+            "same_class_iou": same,
+            "other_class_iou": other,
+        }
+    )
+
+
+def image_measures(
+    images: pd.DataFrame, labels: pd.DataFrame, drawn_sizes: pd.DataFrame | None
+) -> pd.DataFrame:
+    """One row an image, in the same order.
+
+    ``drawn_sizes`` (source_ref, width, height) are the sizes that Ground Truth or the workers' pages report;
+    images that are not in it count as the size that was drawn on.
+    """
+    publishable = images["status"].isin(list(PUBLISHABLE)).to_numpy()
+    boxes = images["source_ref"].map(labels["source_ref"].value_counts()).fillna(0).to_numpy(dtype=float)
+    status = images["status"]
+    contradicts = ((status == LABELED).to_numpy() & (boxes == 0)) | (
+        (status == NEGATIVE).to_numpy() & (boxes > 0)
+    )
+    size = images[["width", "height"]].to_numpy(dtype=float)
+    return pd.DataFrame(
+        {
+            "source_ref": images["source_ref"].to_numpy(),
+            "status": status.to_numpy(),
+            "boxes": boxes,
+            "contradicts": contradicts.astype(float),
+            # Only images on their way into a dataset must have a size: an unreadable one cannot.
+            "smaller_side_px": np.where(publishable, np.nan_to_num(size.min(axis=1), nan=0.0), np.inf),
+            "size_difference_px": _size_difference(images, size, drawn_sizes),
+            "unreadable": (status == UNREADABLE).to_numpy(dtype=float),
+            "earlier_copies": _earlier_copies(images),
+            "rotated": (images["orientation"].fillna(1) != 1).to_numpy(dtype=float),
+            "negative": (status == NEGATIVE).to_numpy(dtype=float),
+        }
+    )
+
+
+def category_measures(labels: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
+    """One row a category of the project: ``boxes``, how many there are of it."""
+    counts = labels["category"].value_counts()
+    return pd.DataFrame(
+        {
+            "category": pd.Series(list(categories), dtype="str"),
+            "boxes": [float(counts.get(name, 0)) for name in categories],
+        }
+    )
+
+
+def _column_problem(frame: pd.DataFrame, field: pa.Field) -> str:
+    if field.name not in frame.columns:
+        return "is missing"
+    try:
+        pa.Array.from_pandas(frame[field.name], type=field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        return f"is not {field.type}: {str(error).partition(chr(10))[0]}"
+    return ""
+
+
+def _image_size(labels: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.float64]:
+    """Width and height of each label's image, NaN where it has none; n × 2."""
+    known = images.drop_duplicates("source_ref").set_index("source_ref")[["width", "height"]]
+    places = known.index.get_indexer(pd.Index(labels["source_ref"]))
+    size = np.full((len(labels), 2), np.nan)
+    size[places >= 0] = known.to_numpy(dtype=float)[places[places >= 0]]
+    return size
+
+
+def _overhang(labels: pd.DataFrame, images: pd.DataFrame) -> pd.Series:
+    """How many pixels a box sticks out of its image at its worst side; NaN where a coordinate is missing."""
+    boxes = labels[BOX].to_numpy(dtype=float)
+    size = np.nan_to_num(_image_size(labels, images), nan=np.inf)
+    beyond = np.concatenate([-boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - size], axis=1)
+    beyond[beyond == -np.inf] = 0.0
+    worst = np.maximum(beyond.max(axis=1), 0.0) if len(beyond) else np.zeros(0)
+    worst[(worst > 0) & (worst <= FLOAT_NOISE)] = 0.0
+    return pd.Series(worst, index=labels.index)
+
+
+def _size_difference(
+    images: pd.DataFrame, size: NDArray[np.float64], drawn_sizes: pd.DataFrame | None
+) -> NDArray[np.float64]:
+    if drawn_sizes is None or drawn_sizes.empty:
+        return np.zeros(len(images))
+    drawn = _image_size(images, drawn_sizes)
+    difference = np.abs(drawn - size).max(axis=1)
+    return np.asarray(np.nan_to_num(difference, nan=0.0))
+
+
+def _earlier_copies(images: pd.DataFrame) -> NDArray[np.float64]:
+    """How many earlier images hold the same bytes: the ETag of one upload is the MD5 of its content."""
+    earlier = images.groupby(["etag", "bytes"], dropna=False).cumcount().to_numpy(dtype=float)
+    known = images["etag"].fillna("").ne("").to_numpy()
+    return np.where(known, earlier, 0.0)
+
+
+def _codes(names: pd.Series) -> NDArray[np.int64]:
+    return np.asarray(pd.factorize(names)[0], dtype=np.int64)

@@ -1,0 +1,52 @@
+"""Keep images that fail critical checks out of the dataset, each with its reason; nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from roundtruth.annotations import PUBLISHABLE, QUARANTINED, STATUSES
+
+
+def quarantine(
+    labels: pd.DataFrame, images: pd.DataFrame, faults: Mapping[str, Mapping[str, int]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels and images after quarantine; both as they came when there is no fault.
+
+    :param faults: a source_ref to the checks it fails, with how many rows; see :func:`find_faults`. Images
+        that would not be published anyway keep their status: they are carried to the next round as it is.
+    """
+    hit = (images["source_ref"].isin(list(faults)) & images["status"].isin(list(PUBLISHABLE))).to_numpy()
+    if not hit.any():
+        return labels, images
+    images = images.copy()
+    names = images.loc[hit, "source_ref"]
+    images.loc[hit, "status"] = QUARANTINED
+    images.loc[hit, "reason"] = [_reason(faults[name]) for name in names]
+    kept = ~labels["source_ref"].isin(names)
+    return labels[kept].reset_index(drop=True), images
+
+
+def find_faults(failures: Mapping[str, tuple[pd.Series, NDArray[np.bool_]]]) -> dict[str, dict[str, int]]:
+    """Which images fail which checks on how many rows, from each check's source_ref and bool a row."""
+    faults: dict[str, dict[str, int]] = {}
+    for check, (source_refs, failing) in failures.items():
+        for source_ref, rows in source_refs[failing].value_counts(sort=False).items():
+            faults.setdefault(str(source_ref), {})[check] = int(rows)
+    return faults
+
+
+def count_images(images: pd.DataFrame, *, planned: int) -> dict[str, int]:
+    """The sum that must come out: planned = published + quarantined + carried_over; and images by status."""
+    by_status = images["status"].value_counts()
+    counts = {status: int(by_status.get(status, 0)) for status in STATUSES}
+    published = sum(counts[status] for status in PUBLISHABLE)
+    carried_over = sum(counts.values()) - published - counts[QUARANTINED]
+    return {"planned": planned, "published": published, "carried_over": carried_over, **counts}
+
+
+def _reason(checks: Mapping[str, int]) -> str:
+    return "; ".join(f"{check} ({rows} row{'s' if rows > 1 else ''})" for check, rows in checks.items())

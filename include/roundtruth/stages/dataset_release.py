@@ -1,0 +1,81 @@
+"""The steps of a dataset release: assemble what all rounds brought, check it, publish it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from roundtruth.datasets.assemble import assemble_candidate
+from roundtruth.datasets.candidate import read_candidate, write_candidate
+from roundtruth.datasets.publish import publish_version
+from roundtruth.project import Project
+from roundtruth.storage import ObjectUri, Storage
+
+log = logging.getLogger(__name__)
+
+
+def assemble(storage: Storage, project: Project) -> str | None:
+    """Put the next version together; returns the URI of the candidate's folder, None when nothing changed.
+
+    :raises DatasetError: when a round's files are not what its round.json says.
+    :raises CategoryError: when a label has a category that the project does not list.
+    """
+    candidate = assemble_candidate(storage, project)
+    if candidate is None:
+        return None
+    log.info(
+        "candidate of %s: %d images, %d boxes, %d images left out, box repairs %s",
+        candidate.dataset,
+        len(candidate.images),
+        len(candidate.labels),
+        len(candidate.left_out),
+        candidate.repairs,
+    )
+    return str(write_candidate(storage, project, candidate))
+
+
+def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:
+    """Check a candidate; its verdict and Data Docs are written beside it.
+
+    :returns: ``passed``, the names of failed checks as ``warnings``, and where the verdict lies.
+    :raises QualityError: when a critical check failed.
+    """
+    from roundtruth.quality.dataset_gate import check_dataset  # Great Expectations takes seconds to import
+
+    folder = ObjectUri.parse(candidate_uri)
+    candidate = read_candidate(storage, folder)
+    verdict = check_dataset(
+        candidate.images,
+        candidate.labels,
+        candidate.classes,
+        project.quality,
+        splits=[name for name, share in project.dataset.splits.model_dump().items() if share > 0],
+        docs_uri=folder / "data_docs",
+        storage=storage,
+    )
+    storage.write(folder / "quality.json", verdict.to_json())
+    verdict.require_passed(f"Dataset {candidate.dataset!r} of project {project.project!r}")
+    return {
+        "passed": verdict.passed,
+        "warnings": [check.name for check in verdict.warnings],
+        "quality_uri": str(folder / "quality.json"),
+        "data_docs_uri": str(folder / "data_docs/index.html"),
+    }
+
+
+def publish(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:
+    """Publish a candidate, or finish what an earlier try left unfinished.
+
+    :raises DatasetError: when another version was published since the candidate was assembled.
+    """
+    candidate = read_candidate(storage, ObjectUri.parse(candidate_uri))
+    published = publish_version(storage, project, candidate)
+    log.info("%s %s", "published" if published.created else "already published", published.uri)
+    return {
+        "version": published.version,
+        "uri": str(published.uri),
+        "images": len(candidate.images),
+        "boxes": len(candidate.labels),
+        "classes": list(candidate.classes),
+        "rounds": list(candidate.rounds),
+    }

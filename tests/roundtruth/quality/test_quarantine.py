@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roundtruth.annotations import PUBLISHABLE, STATUSES
+from roundtruth.quality.quarantine import count_images, find_faults, quarantine
+from tests.roundtruth.quality.rounds import image, label, tables
+
+
+def test_an_image_at_fault_gets_its_reason_and_loses_its_labels():
+    labels, images = tables([image("a"), image("b")], [label("a"), label("b"), label("a")])
+    faults = {"s3://bucket/images/a": {"box_inside_image": 2, "positive_size": 1}}
+    kept, marked = quarantine(labels, images, faults)
+    assert kept["source_ref"].tolist() == ["s3://bucket/images/b"]
+    assert marked["status"].tolist() == ["quarantined", "labeled"]
+    assert marked["reason"].tolist() == ["box_inside_image (2 rows); positive_size (1 row)", ""]
+    assert images["status"].tolist() == ["labeled", "labeled"], "the table that came in is not changed"
+
+
+def test_an_image_that_is_not_published_keeps_its_status():
+    labels, images = tables([image("a", "disputed")], [label("a")])
+    kept, marked = quarantine(labels, images, {"s3://bucket/images/a": {"positive_size": 1}})
+    assert marked["status"].tolist() == ["disputed"]
+    assert len(kept) == 1
+
+
+def test_faults_are_counted_by_image():
+    refs = pd.Series(["a", "b", "a"])
+    faults = find_faults(
+        {
+            "positive_size": (refs, pd.Series([True, False, True]).to_numpy()),
+            "box_inside_image": (refs, pd.Series([True, True, False]).to_numpy()),
+        }
+    )
+    assert faults == {"a": {"positive_size": 2, "box_inside_image": 1}, "b": {"box_inside_image": 1}}
+
+
+@given(statuses=st.lists(st.sampled_from(STATUSES), max_size=30), data=st.data())
+def test_nothing_is_lost(statuses, data):
+    names = [f"{number}.jpg" for number in range(len(statuses))]
+    labels, images = tables(
+        [image(name, status) for name, status in zip(names, statuses, strict=True)],
+        [label(name) for name, status in zip(names, statuses, strict=True) if status == "labeled"],
+    )
+    at_fault = data.draw(st.sets(st.sampled_from(names))) if names else set()
+    faults = {f"s3://bucket/images/{name}": {"positive_size": 1} for name in at_fault}
+    kept, marked = quarantine(labels, images, faults)
+    counts = count_images(marked, planned=len(names))
+    assert counts["planned"] == counts["published"] + counts["quarantined"] + counts["carried_over"]
+    assert marked["source_ref"].tolist() == images["source_ref"].tolist()
+    published = set(marked.loc[marked["status"].isin(list(PUBLISHABLE)), "source_ref"])
+    assert set(kept["source_ref"]) <= published
+    assert not published & set(faults)
