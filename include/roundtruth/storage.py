@@ -262,7 +262,9 @@ class Storage:
 
     def _store(self, uri: ObjectUri) -> S3Store:
         if self._open_bucket is None:
-            raise StorageError(f"{uri} is in S3, and no AWS connection was given.")
+            raise StorageError(
+                f"{uri} is in S3, and no AWS credentials were found; set them up as for the aws command."
+            )
         with self._lock:
             if uri.bucket not in self._stores:
                 self._stores[uri.bucket] = self._open_bucket(uri.bucket)

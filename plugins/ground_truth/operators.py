@@ -189,10 +189,12 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
         self.waiter_max_attempts = waiter_max_attempts
         self.deferrable = deferrable
         self.stop_on_kill = stop_on_kill
+        self._job_name: str | None = None
 
     def execute(self, context: Context) -> str:
         """Create or take the job, wait if asked to, and return its name."""
         job_name: str = self.hook.create_or_adopt_labeling_job(self.request, validate=self.validate).job_name
+        self._job_name = job_name
         persist_links(
             context=context,
             operator=self,
@@ -219,8 +221,8 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
 
     def on_kill(self) -> None:
         """Stop the job when its task is killed while it waits, if asked to."""
-        if self.stop_on_kill and self.wait_for_completion:
-            self.hook.stop_labeling_job_if_running(self.request["LabelingJobName"])
+        if self.stop_on_kill and self.wait_for_completion and self._job_name:
+            self.hook.stop_labeling_job_if_running(self._job_name)
 
     def _completed(self, job_name: str) -> str:
         result = outcome(self.hook.describe_labeling_job(job_name))

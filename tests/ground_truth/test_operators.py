@@ -177,13 +177,15 @@ class TestCreate:
             operator.execute_complete(context, event)
 
     @pytest.mark.parametrize(("asked", "stopped"), [(False, False), (True, True)])
-    def test_on_kill(self, request_of, context, sagemaker_client, set_faults, asked, stopped):
+    def test_on_kill(self, request_of, context, sagemaker_client, set_faults, monkeypatch, asked, stopped):
         from roundtruth.sandbox.faults import JobFault
 
         set_faults(jobs=(JobFault(stall=True),))
         request = request_of()
-        create(request).execute(context)
-        create(request, wait_for_completion=True, stop_on_kill=asked).on_kill()
+        operator = create(request, wait_for_completion=True, stop_on_kill=asked)
+        operator.on_kill()  # before there is a job of its own
+        monkeypatch.setattr(operator, "_wait", lambda *_: operator.on_kill())  # killed while it waits
+        operator.execute(context)
         job = sagemaker_client.describe_labeling_job(LabelingJobName=request["LabelingJobName"])
         assert (job["LabelingJobStatus"] in {"Stopping", "Stopped"}) is stopped
 

@@ -52,7 +52,9 @@ def command(
     endpoint_url: str | None,
     as_json: bool,
 ) -> None:
-    """Report the quality of output manifests and of YOLO datasets (a folder with data.yaml), local or s3://.
+    """Report the quality of output manifests and of datasets, local or s3://.
+
+    A dataset is a folder with data.yaml (YOLO), or the folder of a published version.
 
     Exit codes: 0 no critical check failed; 1 one failed; 2 an input cannot be read.
     """
@@ -81,11 +83,13 @@ def _check(
     docs_uri: ObjectUri | None,
 ) -> Verdict:
     uri = ObjectUri.parse(text)
+    if "images" not in storage.list_folders(uri) and storage.head(uri / "images.parquet") is not None:
+        return _check_packed_version(uri, project, storage, docs_uri)
     if storage.head(uri / "data.yaml") is not None:
         return _check_yolo_folder(uri, project, storage, docs_uri)
     if storage.head(uri) is None:
         raise StorageError(
-            f"{text} is neither a manifest nor a dataset folder (one with a data.yaml); check the path."
+            f"{text} is neither a manifest nor a dataset folder (one with data.yaml); check the path."
         )
     from roundtruth.ground_truth.manifests import read_output_manifest
     from roundtruth.quality.manifest_gate import check_manifest
@@ -123,6 +127,35 @@ def _check_yolo_folder(
             Suite(name="dataset_files", frame=found.files, key=("file", "problem"), checks=FILE_CHECKS),
             *suites_of_splits(found.places, by_name, found.classes, sorted(set(found.places["split"]))),
         ],
+        docs_uri=docs_uri,
+        storage=storage,
+    ).verdict
+
+
+def _check_packed_version(
+    uri: ObjectUri, project: Project | None, storage: Storage, docs_uri: ObjectUri | None
+) -> Verdict:
+    from roundtruth.annotations import IMAGES, LABELED, LABELS, NEGATIVE, from_parquet
+    from roundtruth.datasets.folder import VersionFolder
+    from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
+    from roundtruth.quality.dataset_gate import suites_of_splits
+    from roundtruth.quality.gate import check_round
+
+    folder = VersionFolder(uri)
+    images = from_parquet(storage.read(folder.images), DATASET_IMAGES, name=str(folder.images))
+    labels = from_parquet(storage.read(folder.labels), DATASET_LABELS, name=str(folder.labels))
+    classes = sorted(labels["category"].unique())
+    has_boxes = images["source_ref"].isin(labels["source_ref"])
+    as_round = images.assign(
+        status=has_boxes.map({True: LABELED, False: NEGATIVE}), reason="", answers=None, agreement=None
+    )
+    return check_round(
+        labels=labels[LABELS.names],
+        images=as_round[IMAGES.names],
+        planned=len(images),
+        settings=project.quality if project else Quality(),
+        categories=project.categories if project else classes,
+        also=suites_of_splits(images, labels, classes, sorted(images["split"].unique())),
         docs_uri=docs_uri,
         storage=storage,
     ).verdict

@@ -34,6 +34,8 @@ endpoint_option = click.option(
 def open_storage(endpoint_url: str | None = None) -> Storage:
     """Storage with this machine's AWS credentials, found as every AWS tool finds them."""
     session = boto3.Session(region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
+    if session.get_credentials() is None:
+        return Storage()  # local paths need none; an s3:// URI gets an error that says what is missing
     return Storage.from_session(session, endpoint_url=endpoint_url)
 
 

@@ -1,8 +1,7 @@
 """Read a YOLO dataset folder for checking: its boxes in pixels, its images, each file that breaks a rule.
 
-The rules are those of Ultralytics' loader: an image's label file has its path with `images` replaced by
-`labels` and the suffix by `.txt`; a row is a class and four numbers from 0 to 1; a class is below `nc`; no
-row stands twice. An image without a label file is a negative there, which hides a lost file: a problem here.
+The rules of files are those of datasets.yolo_rules. An image without a label file is a negative to
+Ultralytics, which hides a lost file: here it is a problem.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import pandas as pd
 from roundtruth.annotations import IMAGES, LABELED, LABELS, NEGATIVE, UNREADABLE, table
 from roundtruth.datasets.boxes import upright_size
 from roundtruth.datasets.formats.yolo import decode_data_yaml, decode_row
+from roundtruth.datasets.yolo_rules import is_image, label_problems, size_problem
 from roundtruth.errors import DatasetError, ImageError
 from roundtruth.image_headers import ImageHeader, read_image_headers
 from roundtruth.storage import ObjectUri, Storage, StoredObject
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 ROUNDING = 1e-6  # centre and size are each off by half of the sixth decimal at most
 
 
@@ -84,11 +83,7 @@ def _read_split(
     tables: _Tables,
 ) -> None:
     label_folder = f"labels{image_folder.removeprefix('images')}"
-    stored = [
-        found
-        for found in storage.list_objects(folder / image_folder)
-        if found.uri.key.lower().endswith(IMAGE_SUFFIXES)
-    ]
+    stored = [found for found in storage.list_objects(folder / image_folder) if is_image(found.uri.name)]
     label_files = {
         found.uri.name.removesuffix(".txt"): found.uri
         for found in storage.list_objects(folder / label_folder)
@@ -119,13 +114,14 @@ def _add_image(
         tables.note(path, str(header))
         tables.images.append({**row, "status": UNREADABLE, "reason": str(header)})
         return
-    tables.note(path)
+    tables.note(path, size_problem(header.width, header.height) or "")
     width, height = upright_size(header.width, header.height, header.orientation)
     boxes = []
     if text is None:
         tables.note(label_path, "is missing; an image without objects has an empty label file")
     else:
-        boxes = list(_boxes(text, label_path, classes, tables))
+        tables.note(label_path, "; ".join(label_problems(text, len(classes))))
+        boxes = list(_usable_rows(text, classes))
     status = LABELED if boxes else NEGATIVE
     orientation = header.orientation
     tables.images.append(
@@ -151,31 +147,15 @@ def _edges(centre: float, size: float) -> tuple[float, float]:
     return (0.0 if -ROUNDING <= low < 0 else low), (1.0 if 1 < high <= 1 + ROUNDING else high)
 
 
-def _boxes(
-    text: bytes, label_path: str, classes: tuple[str, ...], tables: _Tables
-) -> Iterator[tuple[int, float, float, float, float]]:
+def _usable_rows(text: bytes, classes: tuple[str, ...]) -> Iterator[tuple[int, float, float, float, float]]:
+    """The rows that can be drawn; what is wrong with the others, yolo_rules.label_problems says."""
     seen: set[tuple[int, float, float, float, float]] = set()
-    problems = []
-    for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), start=1):
-        if not line.strip():
-            continue
+    for line in text.decode("utf-8", "replace").splitlines():
         try:
-            row = decode_row(line, place=f"line {number}")
-        except DatasetError as error:
-            problems.append(str(error))
+            row = decode_row(line, place="")
+        except DatasetError:
             continue
-        problem = _row_problem(row, classes, row in seen)
-        if problem:
-            problems.append(f"line {number} {problem}")
-        else:
+        in_range = 0 <= row[0] < len(classes) and all(0 <= value <= 1 for value in row[1:])
+        if in_range and row not in seen:
+            seen.add(row)
             yield row
-        seen.add(row)
-    tables.note(label_path, "; ".join(problems))
-
-
-def _row_problem(row: tuple[int, float, float, float, float], classes: tuple[str, ...], is_copy: bool) -> str:
-    if not 0 <= row[0] < len(classes):
-        return f"has class {row[0]}, but there are {len(classes)}"
-    if not all(0 <= value <= 1 for value in row[1:]):
-        return "has a coordinate outside 0–1"
-    return "stands there twice" if is_copy else ""

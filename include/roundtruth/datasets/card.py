@@ -98,9 +98,9 @@ roundtruth dataset pull {record.dataset}@{record.version} --project <project fil
 yolo train data={record.dataset}/data.yaml
 ```
 
-Formats: {", ".join(record.formats)}. Layout: {record.layout}. Labels for trainers fit the image after its EXIF
-orientation; annot.csv and labels.parquet hold pixels of the stored image. An empty label file is a negative:
-people looked and drew nothing.
+Formats: {", ".join(record.formats)}. Layout: {record.layout}. Labels for trainers fit the image after
+its EXIF orientation; annot.csv and labels.parquet hold pixels of the stored image. An empty label file is a
+negative: people looked and drew nothing.
 
 ## Where it comes from
 

@@ -1,4 +1,4 @@
-"""A dataset's tree on this machine: paths that cannot leave it, whole files or none, which images are checked."""
+"""A dataset's tree on this machine: paths that cannot leave it, whole files or none, checked images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def local_path(target: Path, path: str) -> Path:
     :raises DatasetError: when the path would lie outside of it, also by a link that is there already.
     """
     parts = PurePosixPath(path).parts
-    odd = not parts or path.startswith("/") or "\\" in path or ":" in path or any(ord(one) < 32 for one in path)
+    odd = (
+        not parts or path.startswith("/") or "\\" in path or ":" in path or any(ord(one) < 32 for one in path)
+    )
     if odd or any(part in {"..", "."} for part in path.split("/")):
         raise DatasetError(f"{path!r} is no path inside a dataset; the version's index is not to be trusted.")
     place = target.joinpath(*parts)

@@ -1,4 +1,4 @@
-"""Bring a version to a training machine: the same tree from either layout, every digest checked, resumable."""
+"""Bring a version to a training machine: one tree from either layout, all digests checked, resumable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from roundtruth.datasets.local_tree import (
 from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS, INDEX, SOURCE, TABLES
 from roundtruth.datasets.tree import TreeFile, TreeMaker
 from roundtruth.datasets.version_writer import Progress
-from roundtruth.datasets.versions import LATEST, VersionRecord, encode_version, resolve_version
+from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
 
@@ -76,8 +76,11 @@ def read_index(storage: Storage, version: VersionFolder, record: VersionRecord) 
     data = storage.read(version.index)
     if hashlib.sha256(data).hexdigest() != record.index_sha256:
         raise DatasetError(f"{version.index} is not the index that version.json names; it was changed.")
-    rows: list[Row] = from_parquet(data, INDEX, name=str(version.index)).to_dict("records")
-    return rows
+    frame = from_parquet(data, INDEX, name=str(version.index)).astype(object)
+    return [
+        dict(zip(INDEX.names, values, strict=True))
+        for values in frame.where(frame.notna(), None).itertuples(index=False, name=None)
+    ]
 
 
 def made_files(images: bytes, labels: bytes, record: VersionRecord) -> Iterator[TreeFile]:
@@ -154,13 +157,13 @@ class _Puller:
         expected = {row["path"]: row for row in rows}
         if not expected:
             return
-        tables = [(self._target / name).read_bytes() for name in ("images.parquet", "labels.parquet")]
-        for file in made_files(*tables, self._record):
+        images, labels = ((self._target / name).read_bytes() for name in ("images.parquet", "labels.parquet"))
+        for file in made_files(images, labels, self._record):
             row = expected.pop(file.path, None)
             if row is None or row["sha256"] != hashlib.sha256(file.data).hexdigest():
                 raise DatasetError(
-                    f"{file.path} of {self._version.name} comes out otherwise than its index says; it was made "
-                    f"by roundtruth {self._record.roundtruth}: pull it with that version of the code."
+                    f"{file.path} of {self._version.name} comes out otherwise than its index says; it "
+                    f"was made by roundtruth {self._record.roundtruth}: pull it with that version."
                 )
             was_there = _is_there(places[file.path], row["size"], row["sha256"])
             if not was_there:
@@ -179,7 +182,9 @@ class _Puller:
         else:
             right = content.etag == row["etag"] and len(content.data) == row["size"]
         if not right:
-            raise DatasetError(f"{uri} is not what {self._record.dataset} {self._version.name} holds: changed.")
+            raise DatasetError(
+                f"{uri} was changed: {self._record.dataset} {self._version.name} holds another."
+            )
         return content.data
 
     def _advance(self, *, kept: bool) -> None:

@@ -50,7 +50,7 @@ class TreeFile:
 
 
 class TreeMaker:
-    """Makes the files of a tree; images must come in order of their source_ref for the same bytes."""
+    """Makes the files of a tree; the same images in the same order give the same bytes."""
 
     def __init__(self, names: Sequence[str], formats: Sequence[str]) -> None:
         self.names = tuple(names)

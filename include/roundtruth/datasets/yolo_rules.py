@@ -68,4 +68,6 @@ def is_image(path: str) -> bool:
 
 def size_problem(width: int, height: int) -> str | None:
     """What is wrong with an image's size in pixels, or None."""
-    return f"is {width}×{height} pixels; sides under {MIN_SIDE} are refused" if min(width, height) < MIN_SIDE else None
+    if min(width, height) >= MIN_SIDE:
+        return None
+    return f"is {width}×{height} pixels; sides under {MIN_SIDE} are refused"

@@ -180,7 +180,7 @@ def _usable(name: str, metadata: _Metadata) -> tuple[str, _Metadata]:
 
 
 def _is_label_metadata(values: dict[str, msgspec.Raw], attribute: str) -> bool:
-    """Whether Ground Truth wrote it: extra keys of the input line stand beside it, and may be called alike."""
+    """Whether Ground Truth wrote it: extra keys of the input line stand beside it and may be called so."""
     try:
         kind = _kind_decoder.decode(values[attribute + METADATA])
     except _DECODE_ERRORS:
@@ -282,7 +282,7 @@ def _class_map(metadata: _Metadata, name: str) -> dict[int, str]:
 
 
 def _moment(creation_date: str) -> datetime:
-    """Real files hold naive ISO dates (UTC), `Z`, `+0000` and JavaScript's; anything else counts as oldest."""
+    """Real files hold naive ISO dates (UTC), `Z`, `+0000` and JavaScript's; others count as oldest."""
     for read in (datetime.fromisoformat, _javascript_moment):
         try:
             moment = read(creation_date)

@@ -30,12 +30,11 @@ def render_task_template(instructions: Instructions) -> bytes:
 def _example(caption: str, image: str | None) -> str:
     if image is None:
         return ""
+    address = _escape(image)
     if image.startswith("s3://"):
         # A private example: the filter makes an address that expires, for the worker's browser. The key must
-        # reach the filter as it is; the project file takes none that ends a Liquid string.
+        # reach the filter as it is; the project file takes none that would end a Liquid string.
         address = f'{{{{ "{image}" | grant_read_access }}}}'
-    else:
-        address = _escape(image)
     picture = f'<img src="{address}" style="max-width:100%" alt="{caption}">'
     return f"      <h3>{caption}</h3>\n      <p>{picture}</p>\n"
 

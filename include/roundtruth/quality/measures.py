@@ -65,7 +65,7 @@ def label_measures(
     same, other = highest_overlaps(
         _codes(labels["source_ref"]), _codes(labels["category"]), boxes, minimum_iou=duplicate_iou
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # A box without an area fails `positive_size`; it has no shape that could be absurd too.
         aspect = np.where(shorter > 0, longer / shorter, 1.0)
         share = np.nan_to_num((boxes[:, 2] * boxes[:, 3]) / (size[:, 0] * size[:, 1]), nan=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def run_suites(
 
     :raises QualityError: when Great Expectations is not installed, or cannot evaluate a check.
     """
-    with _context() as (context, folder):
+    with _context(with_pages=site is not None) as (context, folder):
         results = _run(context, suites, settings)
         if site is not None:
             from roundtruth.quality.data_docs import collect_site
@@ -70,7 +71,7 @@ def run_suites(
 
 
 @contextmanager
-def _context() -> Iterator[tuple[Any, Path]]:
+def _context(*, with_pages: bool) -> Iterator[tuple[Any, Path]]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import: nothing is sent to anyone
     try:
         import great_expectations as gx
@@ -78,8 +79,13 @@ def _context() -> Iterator[tuple[Any, Path]]:
         raise QualityError(
             "The quality checks need Great Expectations; install it with `pip install roundtruth[quality]`."
         ) from error
+    # Its own progress, dozens of lines a suite, would bury what a task's log has to say.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="roundtruth-quality-") as folder:
-        context = gx.get_context(mode="file", project_root_dir=folder)
+        if with_pages:
+            context = gx.get_context(mode="file", project_root_dir=folder)
+        else:
+            context = gx.get_context(mode="ephemeral")  # writes nothing, and is faster for it
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         yield context, Path(folder)
 

@@ -57,7 +57,7 @@ def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, A
     verdict.require_passed(f"Dataset {candidate.dataset!r} of project {project.project!r}")
     return {
         "passed": verdict.passed,
-        "warnings": [check.name for check in verdict.warnings],
+        "warnings": [failed.check for failed in verdict.warnings],
         "quality_uri": str(folder / "quality.json"),
         "data_docs_uri": str(folder / "data_docs/index.html"),
     }

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 from roundtruth import __version__
 from roundtruth.annotations import (
@@ -154,6 +155,7 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
         planned=round_plan.images,
         settings=project.quality,
         categories=project.categories,
+        drawn_sizes=_drawn_sizes(storage, project, folder, round_plan),
         docs_uri=folder.data_docs,
         storage=storage,
     )
@@ -221,6 +223,14 @@ def _write_inputs(
         write_job_inputs(storage, project, folder, job, job_images(storage, folder, round_plan, job))
         for job in jobs
     ]
+
+
+def _drawn_sizes(
+    storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan
+) -> pd.DataFrame:
+    """The size of each image as Ground Truth wrote it: boxes drawn on another size would be misplaced."""
+    objects = read_all_jobs(storage, folder, round_jobs(storage, project, folder, round_plan)).objects
+    return objects.dropna(subset=["width"]).drop_duplicates("source_ref")[["source_ref", "width", "height"]]
 
 
 def _planned(storage: Storage, project: Project, round_key: str) -> tuple[RoundFolder, RoundPlan]:

@@ -1,41 +1,353 @@
-"""Publishing over real HTTP: what a version holds, running twice, crashes between any two writes, two at once."""
+"""Publishing over real HTTP: what a version holds, running twice, a crash before any write, two at once."""
 
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import yaml
 
-from roundtruth.datasets.assemble import assemble_candidate
+from roundtruth.datasets.assemble import GONE, assemble_candidate
 from roundtruth.datasets.candidate import Candidate, read_candidate, write_candidate
-from roundtruth.datasets.publish import publish_version
-from tests.roundtruth.datasets.recorded_rounds import listing, project_in, put_round, storage_of
+from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.formats import yolo
+from roundtruth.datasets.publish import PublishedVersion, publish_version
+from roundtruth.datasets.verify import verify_version
+from roundtruth.datasets.versions import latest_version, list_versions, resolve_version
+from roundtruth.errors import DatasetError
+from roundtruth.project import Project
+from roundtruth.storage import ObjectUri, Storage
+from tests.roundtruth.datasets.recorded_rounds import jpeg, listing, project_in, put_round, storage_of
 
 FIRST = {
     "a/one.jpg": [("pen", 10.0, 10.0, 20.0, 30.0), ("pencil", 50.0, 5.0, 40.5, 12.25)],
     "b/one.jpg": [("pen", 0.0, 0.0, 100.0, 80.0)],
     "b/nothing here.jpg": [],
     "b/두 번째 #1 100%.png": [("pencil", 90.0, 70.0, 30.0, 30.0)],
+    "😀/+x.jpg": [("pencil", 1.0, 2.0, 30.0, 30.0)],
 }
-VERSIONS = "boxes/datasets/pens/versions"
+SECOND = {"c/new.jpg": [("pen", 5.0, 5.0, 9.0, 9.0)], "a/one.jpg": [("pen", 11.0, 10.0, 20.0, 30.0)]}
+VERSIONS = "boxes/datasets/pens/versions/"
+PACKED = {"dataset": {"name": "pens", "formats": ["yolo", "voc", "coco", "csv"], "layout": "packed"}}
 
 
 @pytest.fixture
-def storage(sandbox: Any) -> Any:
+def storage(sandbox: Any) -> Storage:
     return storage_of(sandbox.endpoint_url)
 
 
-def test_a_tree_version_holds_everything_that_trains(storage: Any, s3_client: Any, bucket: str) -> None:
-    project = project_in(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
+def release(storage: Storage, project: Project) -> PublishedVersion | None:
+    """What the Dag does: each step starts from what the one before left in S3."""
+    candidate = assemble_candidate(storage, project)
+    if candidate is None:
+        return None
+    return publish_version(
+        storage, project, read_candidate(storage, write_candidate(storage, project, candidate))
+    )
+
+
+def assembled(storage: Storage, project: Project) -> Candidate:
     candidate = assemble_candidate(storage, project)
     assert candidate is not None
-    published = publish_version(storage, project, candidate)
-    assert (published.version, published.created) == ("v0001", True)
-    keys = [key.removeprefix(f"{VERSIONS}/v0001/") for key in listing(s3_client, bucket, f"{VERSIONS}/")]
-    print("\n".join(keys))
-    read = lambda key: s3_client.get_object(Bucket=bucket, Key=f"{VERSIONS}/v0001/{key}")["Body"].read()  # noqa: E731
-    print(read("README.md").decode(), read("version.json").decode(), read("data.yaml").decode())
-    assert False
+    return candidate
+
+
+def problems(storage: Storage, project: Project, version: str = "latest") -> tuple[object, ...]:
+    return verify_version(storage, project.root_uri, "pens", version).problems
+
+
+def test_a_tree_holds_everything_that_trains(storage: Storage, s3_client: Any, bucket: str) -> None:
+    project = project_in(bucket)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    published = release(storage, project)
+    assert published is not None
+    record = published.record
+    assert (record.version, record.images, record.boxes, record.negatives) == ("v0001", 5, 5, 1)
+    assert record.repairs["clipped"] == 1
+    assert record.classes == ("pencil", "pen")
+    keys = {
+        key.removeprefix(f"{VERSIONS}v0001/"): digest
+        for key, digest in listing(s3_client, bucket, VERSIONS).items()
+    }
+    folders = [key.rpartition("/")[0] for key in keys]
+    for split, counts in record.splits.items():
+        assert folders.count(f"images/{split}") == folders.count(f"labels/{split}") == counts.images
+        assert folders.count(f"voc/{split}") == counts.images
+        assert f"annotations/{split}.json" in keys
+    assert {"data.yaml", "annot.csv", "README.md", "changes.json", "index.parquet", "version.json"} <= set(
+        keys
+    )
+    originals = listing(s3_client, bucket, "boxes/images/")
+    copies = sorted(digest for key, digest in keys.items() if key.startswith("images/"))
+    assert copies == sorted(originals[ObjectUri.parse(ref).key] for ref in refs.values())
+    card = storage.read(published.uri / "README.md").decode()
+    assert "5 images, 5 boxes" in card
+    assert "| 1 | pen |" in card
+    assert problems(storage, project) == ()
+
+
+@pytest.mark.parametrize("changes", [{}, PACKED], ids=["tree", "packed"])
+def test_the_same_inputs_publish_nothing_and_write_nothing(
+    storage: Storage, s3_client: Any, bucket: str, changes: dict[str, Any]
+) -> None:
+    project = project_in(bucket, **changes)
+    put_round(storage, project, "2026-01-05", FIRST)
+    candidate = assembled(storage, project)
+    publish_version(storage, project, candidate)
+    before = listing(s3_client, bucket, "boxes/")
+    assert assemble_candidate(storage, project) is None
+    again = publish_version(storage, project, candidate)
+    assert (again.version, again.created) == ("v0001", False)
+    assert listing(s3_client, bucket, "boxes/") == before
+    assert problems(storage, project) == ()
+
+
+def test_a_second_version_keeps_ids_splits_and_the_first_version(
+    storage: Storage, s3_client: Any, bucket: str
+) -> None:
+    project = project_in(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    first = release(storage, project)
+    before = listing(s3_client, bucket, f"{VERSIONS}v0001/")
+    one = assembled_images(storage, project, "v0001")
+    # The project's own order does not matter any more: ids are given.
+    project = project_in(bucket, categories=["pen", "crayon", "pencil"])
+    refs = put_round(storage, project, "2026-01-12", SECOND, categories=["pen", "crayon", "pencil"])
+    project = project.model_copy(
+        update={"dataset": project.dataset.model_copy(update={"partial_labels": "publish"})}
+    )
+    second = release(storage, project)
+    assert first is not None
+    assert second is not None
+    assert (second.version, second.record.parent) == ("v0002", "v0001")
+    assert second.record.classes == ("pencil", "pen", "crayon")
+    two = assembled_images(storage, project, "v0002")
+    assert {ref: split for ref, split in two.items() if ref in one} == one
+    changes = json.loads(storage.read(second.uri / "changes.json"))
+    assert changes["added"] == [refs["c/new.jpg"]]
+    assert changes["relabeled"] == [refs["a/one.jpg"]]
+    assert (changes["boxes_added"], changes["boxes_removed"], changes["classes_added"]) == (2, 2, ["crayon"])
+    assert second.record.partial == 4  # nobody asked for crayons on them
+    assert listing(s3_client, bucket, f"{VERSIONS}v0001/") == before
+    assert latest_version(storage, dataset_folder(project)) == "v0002"
+    assert problems(storage, project, "v0001") == problems(storage, project, "v0002") == ()
+
+
+def assembled_images(storage: Storage, project: Project, version: str) -> dict[str, str]:
+    from roundtruth.annotations import from_parquet
+    from roundtruth.datasets.tables import DATASET_IMAGES
+
+    uri = dataset_folder(project).version(version).images
+    frame = from_parquet(storage.read(uri), DATASET_IMAGES, name="images")
+    return dict(zip(frame["source_ref"], frame["split"], strict=True))
+
+
+def test_packed_has_a_fixed_number_of_objects(storage: Storage, s3_client: Any, bucket: str) -> None:
+    project = project_in(bucket, **PACKED)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    few = {key.removeprefix(f"{VERSIONS}v0001/") for key in listing(s3_client, bucket, VERSIONS)}
+    put_round(storage, project, "2026-01-12", {f"more/{number}.jpg": [] for number in range(30)})
+    release(storage, project)
+    many = {key.removeprefix(f"{VERSIONS}v0002/") for key in listing(s3_client, bucket, f"{VERSIONS}v0002/")}
+    assert few == many
+    assert "data.yaml" in many
+    assert not any(key.startswith(("images/", "labels/")) for key in many)
+    assert problems(storage, project) == ()
+
+
+class CrashError(Exception):
+    """The process is killed here."""
+
+
+class CrashingStorage(Storage):
+    """Dies before the n-th call that changes anything, and stays dead."""
+
+    lives = -1
+    counting = threading.Lock()
+
+    def _count(self) -> None:
+        with self.counting:
+            self.lives -= 1
+            if self.lives < 0:
+                raise CrashError
+
+    def write(self, uri: ObjectUri, data: bytes) -> None:
+        self._count()
+        super().write(uri, data)
+
+    def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
+        self._count()
+        return super().write_if_absent(uri, data)
+
+    def write_if_unchanged(self, uri: ObjectUri, data: bytes, etag: str) -> bool:
+        self._count()
+        return super().write_if_unchanged(uri, data, etag)
+
+    def copy(self, source: ObjectUri, target: ObjectUri) -> None:
+        self._count()
+        super().copy(source, target)
+
+
+@pytest.mark.parametrize("changes", [{}, PACKED], ids=["tree", "packed"])
+def test_a_crash_before_any_write_leaves_the_old_state_or_the_new_one(
+    sandbox: Any, storage: Storage, s3_client: Any, bucket: str, changes: dict[str, Any]
+) -> None:
+    project = project_in(bucket, **changes)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", SECOND)
+    first = listing(s3_client, bucket, f"{VERSIONS}v0001/")
+    folder = dataset_folder(project)
+    crashes = 0
+    published = None
+    dying = storage_of(sandbox.endpoint_url, CrashingStorage)
+    assert isinstance(dying, CrashingStorage)
+    dying.concurrency = 1
+    while published is None:
+        # One write more each time: a process that is killed again and again, and started again.
+        dying.lives = crashes
+        try:
+            published = release(dying, project)
+        except CrashError:
+            crashes += 1
+        # Either nothing of v0002 can be seen, or all of it is there.
+        assert latest_version(storage, folder) in {"v0001", "v0002"}
+        if [one.version for one in list_versions(storage, folder)] == ["v0001", "v0002"]:
+            assert problems(storage, project, "v0002") == ()
+        assert resolve_version(storage, folder).version == latest_version(storage, folder)
+        if published is None and dying.lives >= 0:
+            break  # released before it could crash: nothing was left to do
+    assert crashes > 5
+    assert latest_version(storage, folder) == "v0002"
+    assert [one.version for one in list_versions(storage, folder)] == ["v0001", "v0002"]
+    assert problems(storage, project) == ()
+    assert listing(s3_client, bucket, f"{VERSIONS}v0001/") == first
+
+
+def test_each_crash_from_a_fresh_start_is_healed_by_one_more_run(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    dying = storage_of(sandbox.endpoint_url, CrashingStorage)
+    assert isinstance(dying, CrashingStorage)
+    dying.concurrency = 1
+    for lives in range(60):
+        project = project_in(bucket, root=f"s3://{bucket}/try-{lives}", dataset={"name": "pens"})
+        put_round(storage, project, "2026-01-05", {"x.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)]})
+        dying.lives = lives
+        try:
+            release(dying, project)
+            crashed = False
+        except CrashError:
+            crashed = True
+        release(storage, project)
+        assert latest_version(storage, dataset_folder(project)) == "v0001"
+        assert problems(storage, project) == ()
+        if not crashed:
+            assert lives > 10
+            return
+    pytest.fail("the release never got through")
+
+
+def test_another_candidate_never_writes_into_a_claimed_number(
+    sandbox: Any, storage: Storage, s3_client: Any, bucket: str
+) -> None:
+    project = project_in(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    abandoned = storage_of(sandbox.endpoint_url, CrashingStorage)
+    assert isinstance(abandoned, CrashingStorage)
+    abandoned.lives = 9
+    candidate = assembled(storage, project)
+    with pytest.raises(CrashError):
+        publish_version(abandoned, project, candidate)
+    left = listing(s3_client, bucket, f"{VERSIONS}v0001/")
+    assert left
+    put_round(storage, project, "2026-01-12", SECOND)
+    published = release(storage, project)
+    assert published is not None
+    assert published.version == "v0002"
+    assert listing(s3_client, bucket, f"{VERSIONS}v0001/") == left
+    assert [one.version for one in list_versions(storage, dataset_folder(project))] == ["v0002"]
+    assert problems(storage, project) == ()
+    with pytest.raises(DatasetError, match="assemble it again"):
+        publish_version(storage, project, candidate)
+
+
+def test_two_publishers_of_the_same_candidate_make_one_version(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    project = project_in(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    candidate = assembled(storage, project)
+    with ThreadPoolExecutor(3) as pool:
+        storages = [storage_of(sandbox.endpoint_url) for _ in range(3)]
+        results = list(pool.map(lambda one: publish_version(one, project, candidate), storages))
+    assert {result.version for result in results} == {"v0001"}
+    assert sum(result.created for result in results) == 1
+    assert problems(storage, project) == ()
+
+
+def test_two_publishers_of_different_candidates_never_mix(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    project = project_in(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    one = assembled(storage, project)
+    put_round(storage, project, "2026-01-12", SECOND)
+    two = assembled(storage, project)
+
+    def publish(candidate: Candidate) -> str | None:
+        try:
+            return publish_version(storage_of(sandbox.endpoint_url), project, candidate).version
+        except DatasetError:
+            return None  # another version was published meanwhile: assemble again
+
+    with ThreadPoolExecutor(2) as pool:
+        versions = [version for version in pool.map(publish, [one, two]) if version]
+    assert versions
+    listed = list_versions(storage, dataset_folder(project))
+    assert sorted(versions) == [record.version for record in listed]
+    assert all(problems(storage, project, version) == () for version in versions)
+    assert {record.spec_digest for record in listed} <= {one.digest, two.digest}
+    assert latest_version(storage, dataset_folder(project)) == max(versions)
+
+
+def test_an_image_that_was_replaced_after_labeling_waits(storage: Storage, bucket: str) -> None:
+    project = project_in(bucket)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    candidate = assembled(storage, project)
+    storage.write(ObjectUri.parse(refs["a/one.jpg"]), jpeg(100, 80, color=(1, 2, 3)))
+    with pytest.raises(DatasetError, match="replaced or deleted"):
+        publish_version(storage, project, candidate)
+    published = release(storage, project)
+    assert published is not None
+    assert published.record.images == 4
+    assert published.record.left_out == {GONE: 1}
+    assert refs["a/one.jpg"] in storage.read(published.uri / "left_out.csv").decode()
+
+
+def test_a_tree_keeps_images_whose_source_was_deleted(storage: Storage, bucket: str) -> None:
+    project = project_in(bucket)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    storage.delete(ObjectUri.parse(refs["a/one.jpg"]))
+    put_round(storage, project, "2026-01-12", {"c/new.jpg": []})
+    published = release(storage, project)
+    assert published is not None
+    assert (published.record.images, published.record.left_out) == (6, {})
+    assert problems(storage, project) == ()
+
+
+def test_labels_of_a_rotated_jpeg_fit_the_image_that_trainers_see(storage: Storage, bucket: str) -> None:
+    project = project_in(bucket)
+    box = [("pen", 10.0, 5.0, 40.0, 20.0)]
+    put_round(storage, project, "2026-01-05", {"phone.jpg": box}, orientation=6)
+    published = release(storage, project)
+    assert published is not None
+    keys = [stored.uri for stored in storage.list_objects(published.uri / "labels")]
+    (found,) = yolo.decode_labels(storage.read(keys[0]), 80, 100, file="phone.txt")
+    # Stored 100×80, seen 80×100: turned by 90° clockwise, the box's top left is 80 - 5 - 20 from the left.
+    assert found[1:] == pytest.approx((55, 10, 20, 40), abs=1e-3)
+    assert b",pen,10,5,20,40,100,80" in storage.read(published.uri / "annot.csv")

@@ -1,0 +1,195 @@
+"""`roundtruth dataset`: list, pull and verify published dataset versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roundtruth.cli.console import (
+    FAILED_CHECK,
+    endpoint_option,
+    json_option,
+    notes,
+    open_storage,
+    print_json,
+    progress_bar,
+)
+from roundtruth.datasets.versions import LATEST
+from roundtruth.storage import ObjectUri
+
+SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dataset:
+    root: ObjectUri
+    name: str
+    version: str
+
+
+def _place_options(function: Callable[..., None]) -> Callable[..., None]:
+    project = click.option(
+        "--project",
+        "project_file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Project file that says where the dataset lies.",
+    )
+    root = click.option("--root", help="Root of the project, s3://bucket/folder, instead of a project file.")
+    return endpoint_option(json_option(project(root(function))))
+
+
+@click.group(name="dataset")
+def command() -> None:
+    """List, pull and verify published dataset versions. A DATASET is name, name@v0003 or name@latest."""
+
+
+@command.command(name="list")
+@click.argument("dataset", required=False)
+@_place_options
+def list_command(
+    dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
+) -> None:
+    """List the versions of a dataset, oldest first."""
+    from roundtruth.datasets.folder import DatasetFolder
+    from roundtruth.datasets.versions import latest_version, list_versions
+
+    place = _find(dataset, project_file, root)
+    storage = open_storage(endpoint_url)
+    folder = DatasetFolder(place.root / "datasets" / place.name)
+    records = list_versions(storage, folder)
+    latest = latest_version(storage, folder)
+    if as_json:
+        versions = [
+            {
+                "version": one.version,
+                "parent": one.parent,
+                "images": one.images,
+                "boxes": one.boxes,
+                "negatives": one.negatives,
+                "classes": list(one.classes),
+                "rounds": list(one.rounds),
+                "bytes": one.bytes,
+            }
+            for one in records
+        ]
+        print_json({"dataset": place.name, "latest": latest, "versions": versions})
+        return
+    for one in records:
+        mark = "  latest" if one.version == latest else ""
+        click.echo(
+            f"{place.name}@{one.version}  {one.images} images  {one.boxes} boxes  "
+            f"{len(one.classes)} classes  {len(one.rounds)} rounds{mark}"
+        )
+    if not records:
+        notes.print(f"{folder.uri} holds no published version", markup=False, highlight=False)
+
+
+@command.command()
+@click.argument("dataset", required=False)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to fill."
+)
+@_place_options
+def pull(
+    dataset: str | None,
+    out: Path,
+    project_file: Path | None,
+    root: str | None,
+    as_json: bool,
+    endpoint_url: str | None,
+) -> None:
+    """Make the tree of a version in a folder; goes on where an earlier pull stopped."""
+    from roundtruth.datasets.pull import pull_version
+
+    place = _find(dataset, project_file, root)
+    storage = open_storage(endpoint_url)
+    with progress_bar() as progress:
+        task = progress.add_task("Pulling", total=None)
+        pulled = pull_version(
+            storage,
+            place.root,
+            place.name,
+            place.version,
+            out,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    record = pulled.record
+    if as_json:
+        print_json(
+            {
+                "dataset": record.dataset,
+                "version": record.version,
+                "out": str(out),
+                "files": pulled.files,
+                "kept": pulled.kept,
+                "images": record.images,
+                "boxes": record.boxes,
+            }
+        )
+        return
+    click.echo(
+        f"{record.dataset}@{record.version}: {record.images} images, {record.boxes} boxes, "
+        f"{pulled.files} files in {out} ({pulled.kept} were there)"
+    )
+
+
+@command.command()
+@click.argument("dataset", required=False)
+@_place_options
+def verify(
+    dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
+) -> None:
+    """Check every digest again and the rules of trainers; exit 1 when something is wrong.
+
+    DATASET is a folder on this machine, or a version where it lies.
+    """
+    from roundtruth.datasets.verify import verify_folder, verify_version
+
+    with progress_bar() as progress:
+        task = progress.add_task("Verifying", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if dataset is not None and Path(dataset).is_dir() and project_file is None and root is None:
+            what, result = dataset, verify_folder(Path(dataset), show)
+        else:
+            place = _find(dataset, project_file, root)
+            what = f"{place.name}@{place.version}"
+            result = verify_version(open_storage(endpoint_url), place.root, place.name, place.version, show)
+    if as_json:
+        problems = [{"path": one.path, "problem": one.problem} for one in result.problems]
+        print_json(
+            {"dataset": what, "files": result.files, "unchecked": result.unchecked, "problems": problems}
+        )
+    else:
+        _show_problems(what, result)
+    if result.problems:
+        raise SystemExit(FAILED_CHECK)
+
+
+def _show_problems(what: str, result: Any) -> None:
+    for problem in result.problems[:SHOWN_PROBLEMS]:
+        notes.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    if len(result.problems) > SHOWN_PROBLEMS:
+        notes.print(f"… and {len(result.problems) - SHOWN_PROBLEMS} more (--json lists all)", highlight=False)
+    unchecked = f", {result.unchecked} images only by their size" if result.unchecked else ""
+    click.echo(f"{what}: {result.files} files checked{unchecked}, {len(result.problems)} problems")
+
+
+def _find(dataset: str | None, project_file: Path | None, root: str | None) -> _Dataset:
+    name, _, version = (dataset or "").partition("@")
+    if (project_file is None) == (root is None):
+        raise click.UsageError("give the place of the dataset by --project or by --root")
+    if project_file is not None:
+        from roundtruth.project_files import load_project
+
+        project = load_project(project_file)
+        return _Dataset(root=project.root_uri, name=name or project.dataset.name, version=version or LATEST)
+    if not name:
+        raise click.UsageError("--root needs the name of the dataset too, such as pens@latest")
+    return _Dataset(root=ObjectUri.parse((root or "").rstrip("/")), name=name, version=version or LATEST)

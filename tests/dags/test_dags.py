@@ -1,0 +1,132 @@
+"""What the Dags are: from project files to tasks, edges, schedules and waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dag_parsing import ROOT, parsed_dags
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
+
+GOOD = ["pens", "by-hand", *(f"passes-{count}" for count in range(4))]
+CHAIN = ["build_manifest", "create_labeling_job", "wait_for_labeling_job", "collect_answers"]
+
+
+@pytest.fixture(scope="module")
+def dags():
+    return parsed_dags()["dags"]
+
+
+def edges(dag):
+    return {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
+
+
+def labeling_pass(group, entered_from, then):
+    """The edges of one labeling pass: a mapped group of four tasks in a row, all fed by the list of jobs."""
+    names = [f"{group}.{name}" for name in CHAIN]
+    after = [*({name} for name in names[1:]), {then}]
+    return {entered_from: set(names), **dict(zip(names, after, strict=True))}
+
+
+def test_every_good_project_has_its_two_dags(dags):
+    assert set(dags) == {f"{name}_{kind}" for name in GOOD for kind in ("labeling_round", "dataset_release")}
+
+
+def test_the_pens_round_is_wired_as_designed(dags):
+    assert edges(dags["pens_labeling_round"]) == {
+        "open_round": {"wait_for_images"},
+        "wait_for_images": {"plan_round"},
+        **labeling_pass("label", "plan_round", "measure_consensus"),
+        **labeling_pass("relabel_1", "measure_consensus", "measure_consensus_1"),
+        "measure_consensus_1": {"merge_categories"},
+        "merge_categories": {"check_quality"},
+        "check_quality": {"record_round"},
+        "record_round": set(),
+    }
+
+
+def test_the_pens_release_is_wired_as_designed(dags):
+    assert edges(dags["pens_dataset_release"]) == {
+        "assemble_version": {"check_dataset", "publish_version"},
+        "check_dataset": {"publish_version"},
+        "publish_version": set(),
+    }
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_round_has_as_many_relabel_passes_as_its_project_says(dags, count):
+    tasks = dags[f"passes-{count}_labeling_round"]["tasks"]
+    groups = {name.split(".")[0] for name in tasks if "." in name}
+    assert groups == {"label"} | {f"relabel_{number}" for number in range(1, count + 1)}
+    last = f"measure_consensus_{count}" if count else "measure_consensus"
+    assert tasks[last]["downstream"] == ["merge_categories"]
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "timetable"),
+    [
+        ("pens_labeling_round", "CronPartitionTimetable"),
+        ("by-hand_labeling_round", "PartitionedAtRuntime"),
+        ("pens_dataset_release", "PartitionedAssetTimetable"),
+        ("by-hand_dataset_release", "PartitionedAssetTimetable"),
+    ],
+)
+def test_runs_start_by_partition(dags, dag_id, timetable):
+    assert dags[dag_id]["timetable"] == timetable
+    assert dags[dag_id]["catchup"] is False
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_dataset_has_one_release_at_a_time(dags, name):
+    assert dags[f"{name}_dataset_release"]["max_active_runs"] == 1
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_people_find_a_dag_by_tag_owner_and_text(dags, name):
+    for kind, tag in (("labeling_round", "labeling"), ("dataset_release", "dataset")):
+        dag = dags[f"{name}_{kind}"]
+        assert dag["tags"] == sorted(["roundtruth", tag, name])
+        assert dag["doc_md"].startswith("One Dag a project:")
+        assert {task["owner"] for task in dag["tasks"].values()} == {"labeling"}
+
+
+def test_every_task_is_tried_again_by_the_same_policy(dags):
+    tasks = [task for dag in dags.values() for task in dag["tasks"].values()]
+    assert {task["retries"] for task in tasks} == {3}
+    assert {task["retry_policy"] for task in tasks} == {"ExceptionRetryPolicy"}
+
+
+def test_waiting_holds_no_worker(dags):
+    for dag in dags.values():
+        for name, task in dag["tasks"].items():
+            if "Sensor" in task["class"]:
+                assert task["deferrable"] is True, name
+
+
+def test_jobs_are_branches_of_their_own(dags):
+    tasks = dags["pens_labeling_round"]["tasks"]
+    mapped = {name for name, task in tasks.items() if task["mapped"]}
+    assert mapped == {f"{group}.{name}" for group in ("label", "relabel_1") for name in CHAIN}
+
+
+def test_a_pass_without_jobs_does_not_stop_the_round(dags):
+    tasks = dags["passes-3_labeling_round"]["tasks"]
+    measured = {name: task["trigger_rule"] for name, task in tasks.items() if "measure" in name}
+    assert set(measured.values()) == {"none_failed"}
+    assert len(measured) == 4
+
+
+def test_rounds_and_releases_meet_at_the_labels(dags):
+    def outlets(dag_id):
+        tasks = dags[dag_id]["tasks"].items()
+        return {name: task["outlets"] for name, task in tasks if task["outlets"]}
+
+    assert outlets("pens_labeling_round") == {"record_round": ["labels/pens"]}
+    assert outlets("pens_dataset_release") == {"publish_version": ["dataset/pens"]}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.name)
+def test_dag_files_only_wire(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 250
+    assert not [line for line in lines if "os.environ" in line or "Variable" in line or "open(" in line]

@@ -1,0 +1,217 @@
+"""Pulling and verifying over real HTTP: either layout, resuming, other versions, tampering, hostile paths."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from roundtruth.annotations import to_parquet
+from roundtruth.datasets.assemble import assemble_candidate
+from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.local_tree import local_path
+from roundtruth.datasets.publish import publish_version
+from roundtruth.datasets.pull import PulledVersion, pull_version, read_index
+from roundtruth.datasets.tables import INDEX
+from roundtruth.datasets.verify import verify_folder
+from roundtruth.datasets.versions import encode_version, resolve_version
+from roundtruth.errors import DatasetError
+from roundtruth.project import Project
+from roundtruth.storage import ObjectUri, Storage
+from tests.roundtruth.datasets.recorded_rounds import project_in, put_round, storage_of
+
+FIRST = {
+    "a/one.jpg": [("pen", 10.0, 10.0, 20.0, 30.0), ("pencil", 50.0, 5.0, 40.5, 12.25)],
+    "b/one.jpg": [("pen", 0.0, 0.0, 100.0, 80.0)],
+    "b/두 번째 #1 100%.png": [("pencil", 90.0, 70.0, 30.0, 30.0)],
+    "empty.jpg": [],
+}
+
+
+@pytest.fixture
+def storage(sandbox: Any) -> Storage:
+    return storage_of(sandbox.endpoint_url)
+
+
+def project_of(bucket: str, layout: str = "tree") -> Project:
+    return project_in(
+        bucket, dataset={"name": "pens", "formats": ["yolo", "voc", "coco", "csv"], "layout": layout}
+    )
+
+
+def release(storage: Storage, project: Project) -> str:
+    candidate = assemble_candidate(storage, project)
+    assert candidate is not None
+    return publish_version(storage, project, candidate).version
+
+
+def pull(storage: Storage, project: Project, target: Path, version: str = "latest") -> PulledVersion:
+    return pull_version(storage, project.root_uri, "pens", version, target)
+
+
+def trained_on(target: Path) -> dict[str, bytes]:
+    """What a trainer reads: everything but the files that describe the version."""
+    folders = ("images/", "labels/", "voc/", "annotations/", "data.yaml", "annot.csv")
+    found = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name.startswith(folders)}
+
+
+def test_both_layouts_give_the_same_tree(storage: Storage, bucket: str, tmp_path: Path) -> None:
+    trees = []
+    for layout in ("tree", "packed"):
+        project = project_of(bucket, layout).model_copy(update={"root": f"s3://{bucket}/boxes"})
+        put_round(storage, project, "2026-01-05", FIRST)
+        release(storage, project)
+        pulled = pull(storage, project, tmp_path / layout)
+        assert pulled.record.layout == layout
+        assert verify_folder(tmp_path / layout).problems == ()
+        trees.append(trained_on(tmp_path / layout))
+    assert len(trees[0]) == 4 * 3 + 3 + 2
+    assert trees[0] == trees[1]
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+def test_pulling_again_reads_no_file_again(
+    storage: Storage, bucket: str, tmp_path: Path, layout: str
+) -> None:
+    project = project_of(bucket, layout)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    first = pull(storage, project, tmp_path / "pens")
+    assert first.kept == 0
+    (image,) = (tmp_path / "pens").glob("images/*/empty-*.jpg")
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    next((tmp_path / "pens").glob("labels/*/empty-*.txt")).unlink()
+    again = pull(storage, project, tmp_path / "pens")
+    assert again.kept == first.files - 2
+    assert verify_folder(tmp_path / "pens").problems == ()
+
+
+def test_a_pull_of_another_version_takes_away_what_is_not_in_it(
+    storage: Storage, bucket: str, tmp_path: Path
+) -> None:
+    project = project_of(bucket)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", {"new.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)]})
+    release(storage, project)
+    target = tmp_path / "pens"
+    assert pull(storage, project, target).record.version == "v0002"
+    assert len(list(target.glob("images/*/*"))) == len(refs) + 1
+    assert pull(storage, project, target, "v0001").kept > 0
+    assert len(list(target.glob("images/*/*"))) == len(refs)
+    assert verify_folder(target).problems == ()
+
+
+def test_an_unfinished_pull_says_so_and_goes_on(storage: Storage, bucket: str, tmp_path: Path) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+
+    def stop_after_three(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull_version(storage, project.root_uri, "pens", "latest", tmp_path / "pens", stop_after_three)
+    with pytest.raises(DatasetError, match="unfinished pull"):
+        verify_folder(tmp_path / "pens")
+    assert pull(storage, project, tmp_path / "pens").kept >= 3
+    assert verify_folder(tmp_path / "pens").problems == ()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(
+    storage: Storage, bucket: str, tmp_path: Path
+) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DatasetError, match="is not empty"):
+        pull(storage, project, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("version", ["v0009", "latest"])
+def test_a_version_that_is_not_there(storage: Storage, bucket: str, tmp_path: Path, version: str) -> None:
+    with pytest.raises(DatasetError, match=f"has no version '{version}'; published: none"):
+        pull(storage, project_of(bucket), tmp_path / "x", version)
+
+
+@pytest.mark.parametrize("path", ["labels/*/empty-*.txt", "images/*/empty-*.jpg", "images.parquet"])
+def test_a_changed_object_is_never_pulled(storage: Storage, bucket: str, tmp_path: Path, path: str) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    pull(storage, project, tmp_path / "good")
+    (found,) = (tmp_path / "good").glob(path)
+    name = found.relative_to(tmp_path / "good").as_posix()
+    uri = dataset_folder(project).version("v0001").uri / name
+    storage.write(uri, storage.read(uri)[:-1] + b"x" if storage.read(uri) else b"0 0.5 0.5 1 1\n")
+    with pytest.raises(DatasetError, match="was changed"):
+        pull(storage, project, tmp_path / "bad")
+    assert not (tmp_path / "bad" / "version.json").exists()
+
+
+HOSTILE = [
+    "../outside.txt",
+    "/etc/outside.txt",
+    "images/../../outside.txt",
+    "a\\b",
+    "C:/x",
+    "",
+    "images/\n",
+    "./x",
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_paths_that_lead_out_are_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(DatasetError, match="no path inside a dataset"):
+        local_path(tmp_path, path)
+
+
+def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "images").symlink_to(tmp_path)
+    with pytest.raises(DatasetError, match="leads out"):
+        local_path(tmp_path / "tree", "images/x.jpg")
+
+
+def test_a_hostile_index_writes_nothing(storage: Storage, bucket: str, tmp_path: Path) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    folder = dataset_folder(project)
+    record = resolve_version(storage, folder)
+    version = folder.version("v0001")
+    rows = pd.DataFrame(read_index(storage, version, record))
+    index = to_parquet(rows.assign(path=["../" + path for path in rows["path"]]), INDEX)
+    storage.write(version.index, index)
+    digest = hashlib.sha256(index).hexdigest()
+    storage.write(version.record, encode_version(msgspec.structs.replace(record, index_sha256=digest)))
+    with pytest.raises(DatasetError, match="not to be trusted"):
+        pull(storage, project, tmp_path / "a" / "b")
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_odd_keys_become_safe_names(storage: Storage, bucket: str, tmp_path: Path) -> None:
+    project = project_of(bucket)
+    keys = [
+        "sp ace/#1%.jpg",
+        "한글/한글.jpg",
+        "😀.jpg",
+        "zero\u200bwidth.jpg",
+        "k" * 900 + ".jpg",
+        "+&=?.jpg",
+    ]
+    put_round(storage, project, "2026-01-05", {key: [("pen", 1.0, 1.0, 9.0, 9.0)] for key in keys})
+    release(storage, project)
+    pull(storage, project, tmp_path / "pens")
+    assert len(list((tmp_path / "pens").glob("images/*/*"))) == len(keys)
+    assert verify_folder(tmp_path / "pens").problems == ()
+    assert ObjectUri.parse(project.root).bucket == bucket

@@ -1,0 +1,242 @@
+"""The import rules of DESIGN.md, over every file: data flows down, imports point up."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.dag_parsing import BROKEN_KEY, ROOT, parsed_dags
+
+DOMAIN = ROOT / "include" / "roundtruth"
+
+# The rooms of include/roundtruth from top to bottom, those that stand together in one row: a room imports what
+# stands in rows above it. A new room gets its place here first.
+ROOMS = [
+    ["errors"],
+    ["stored_objects", "parallel"],
+    ["boto3_calls", "local_files"],
+    ["storage"],
+    ["labeling_settings"],
+    ["project"],
+    ["project_files"],
+    ["annotations", "image_headers", "categories"],
+    ["ground_truth"],
+    ["rounds", "consensus", "quality"],
+    ["datasets"],
+    ["stages", "sandbox"],
+    ["cli"],
+]
+ROW = {room: number for number, row in enumerate(ROOMS) for room in row}
+MAKES_CLIENTS = {"cli", "sandbox"}
+# What a Dag file may hold at module level, because it runs at every parse; tasks import the rest for themselves.
+DAG_IMPORTS = {"airflow.sdk", "airflow.sdk.exceptions", "ground_truth", "labeling", "roundtruth.project"}
+# What the Dags share may read project files and handle storage, never do a round's work.
+LABELING_IMPORTS = {
+    "airflow.sdk",
+    "airflow.providers.amazon.aws",
+    "ground_truth",
+    "labeling",
+    "roundtruth.errors",
+    "roundtruth.project",
+    "roundtruth.project_files",
+    "roundtruth.storage",
+}
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One imported module: its full name, where, and whether the import runs when the file is loaded."""
+
+    module: str
+    path: Path
+    line: int
+    at_load: bool
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> list[Import]:
+    """All imports of a file but those for type checkers alone."""
+    return list(_imports(parsed(path), path, at_load=True))
+
+
+def _imports(node: ast.AST, path: Path, *, at_load: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        for module in _modules(child):
+            yield Import(module=module, path=path, line=child.lineno, at_load=at_load)
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from _imports(child, path, at_load=at_load and not inside)
+
+
+def _modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "absolute imports only"
+        assert node.module
+        # `from roundtruth import storage` imports a module, `from roundtruth.storage import Storage` a name.
+        named = [f"{node.module}.{alias.name}" for alias in node.names]
+        return named if node.module == "roundtruth" else [node.module]
+    return []
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(DOMAIN).parts[0].removesuffix(".py")
+
+
+def test_every_room_has_its_place():
+    rooms = {room_of(path) for path in DOMAIN.rglob("*.py")} - {"__init__"}
+    assert rooms == set(ROW), "give the new room a row in ROOMS, or take the old one out"
+
+
+def test_rooms_import_only_what_stands_above_them():
+    wrong = []
+    for path in DOMAIN.rglob("*.py"):
+        room = room_of(path)
+        for found in imports(path):
+            if not within(found.module, "roundtruth") or found.module == "roundtruth.__version__":
+                continue
+            other = found.module.split(".")[1]
+            if other != room and (room == "__init__" or ROW[other] >= ROW[room]):
+                wrong.append(str(found))
+    assert wrong == []
+
+
+def test_rooms_of_a_row_would_fit_in_any_order():
+    """Packages do not reach into one another in a circle either: the rows above are the whole truth."""
+    assert sum(len(row) for row in ROOMS) == len(ROW), "a room stands in one row"
+
+
+@pytest.mark.parametrize("foreign", ["airflow", "ground_truth", "labeling", "labeling_ui", "dags", "demo"])
+def test_the_domain_knows_no_adapter(foreign):
+    found = [i for path in python_files("include/roundtruth") for i in imports(path)]
+    assert [str(i) for i in found if within(i.module, foreign)] == []
+
+
+def test_the_sandbox_is_no_part_of_the_pipeline():
+    found = [i for path in python_files("include/roundtruth", "plugins", "dags") for i in imports(path)]
+    users = {i.path for i in found if within(i.module, "roundtruth.sandbox")}
+    outside = {path.relative_to(ROOT).parts[:3] for path in users}
+    assert outside <= {("include", "roundtruth", "sandbox"), ("include", "roundtruth", "cli")}
+
+
+def test_the_package_for_ground_truth_stands_alone():
+    """So that it could go into the amazon provider as it is."""
+    found = [i for path in python_files("plugins/ground_truth") for i in imports(path)]
+    ours = [str(i) for i in found if within(i.module, "roundtruth", "labeling", "labeling_ui", "demo")]
+    assert ours == []
+
+
+# --- who makes boto3 clients
+
+
+def test_only_commands_and_sandbox_import_boto3():
+    """storage.py takes a session and hands it to obstore: `obstore.auth.boto3` is no client of ours."""
+    found = [i for path in python_files("include/roundtruth") for i in imports(path)]
+    users = {room_of(i.path) for i in found if within(i.module, "boto3", "aiobotocore")}
+    assert users <= MAKES_CLIENTS
+
+
+def client_calls(path: Path) -> list[tuple[str, str]]:
+    """Calls of `….client(…)` and `….resource(…)`: the function they stand in, and the call."""
+    calls = []
+    for function in ast.walk(parsed(path)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    if node.func.attr in {"client", "resource"}:
+                        calls.append((function.name, ast.unparse(node.func)))
+    return calls
+
+
+def test_clients_are_handed_in():
+    made = {
+        (room_of(path), function, call)
+        for path in DOMAIN.rglob("*.py")
+        if room_of(path) not in MAKES_CLIENTS
+        for function, call in client_calls(path)
+    }
+    # The one exception: a session with its credentials is handed in, and storage needs obstore and a client of it.
+    assert made == {("storage", "from_session", "session.client")}
+
+
+# --- Dags and what they share
+
+
+@pytest.mark.parametrize("path", python_files("dags"), ids=lambda path: path.name)
+def test_dag_files_load_next_to_nothing(path):
+    allowed = DAG_IMPORTS | {"__future__", "datetime", "typing"}
+    assert [str(i) for i in imports(path) if i.at_load and not within(i.module, *allowed)] == []
+
+
+def test_dags_leave_the_work_to_stages():
+    found = [i for path in python_files("dags") for i in imports(path) if not i.at_load]
+    assert [str(i) for i in found if within(i.module, "roundtruth")] != []
+    assert [str(i) for i in found if not within(i.module, "roundtruth.stages")] == []
+
+
+def test_what_dags_share_does_no_work_of_a_round():
+    allowed = LABELING_IMPORTS | {"__future__", "collections", "dataclasses", "os", "pathlib", "typing"}
+    found = [i for path in python_files("plugins/labeling") for i in imports(path)]
+    assert [str(i) for i in found if not within(i.module, *allowed)] == []
+
+
+# --- every module
+
+
+ALL = python_files("include/roundtruth", "plugins", "dags", "demo")
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path):
+    tree = parsed(path)
+    docstring = ast.get_docstring(tree)
+    assert docstring, "a docstring says the module's one job"
+    assert docstring.splitlines()[0].endswith((".", ":", "?")), "its first line is a sentence"
+    future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    assert future
+    assert path.stem not in VAGUE_NAMES, "name the module after its job"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, "a module of one job is shorter"
+
+
+# --- the same, measured: what parsing loads
+
+
+@pytest.mark.airflow
+@pytest.mark.xdist_group("airflow")
+def test_parsing_loads_nothing_heavy():
+    assert parsed_dags()["heavy"] == []
+
+
+@pytest.mark.airflow
+@pytest.mark.xdist_group("airflow")
+def test_a_broken_project_shows_as_an_import_error_and_harms_no_other():
+    parsed_ = parsed_dags()
+    assert {"pens_labeling_round", "pens_dataset_release"} <= set(parsed_["dags"])
+    assert not [dag_id for dag_id in parsed_["dags"] if dag_id.startswith("broken")]
+    [(file, message)] = parsed_["errors"].items()
+    assert Path(file).name == "broken_projects.py"
+    assert parsed_["broken"] in message
+    assert f"{BROKEN_KEY}: there is no such key; did you mean categories?" in message
