@@ -39,6 +39,9 @@ def main() -> None:
 @click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--new", "new_samples", default=0, help="Generated photos to add to an earlier demo's.")
 @click.option("--state", default=STATE, type=click.Path(path_type=Path), help="Folder of S3 and Airflow.")
+@click.option(
+    "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON of faults."
+)
 @click.option("--dataset", default=ROOT / "demo" / "dataset", type=click.Path(path_type=Path))
 @_port
 @_sandbox_port
@@ -47,6 +50,7 @@ def run(
     manifest: Path | None,
     new_samples: int,
     state: Path,
+    faults: Path | None,
     dataset: Path,
     api_port: int,
     sandbox_port: int,
@@ -61,10 +65,10 @@ def run(
 
     name = replay_name(images) if images else "pens"
     projects = state / name / "projects"
-    replay: tuple[str, ...] = ()
+    options: tuple[str, ...] = ("--faults", str(faults.resolve())) if faults else ()
     if images and manifest:
         project = write_replay_project(projects, images, manifest)
-        replay = ("--workers", "replay", "--replay", str(manifest.resolve()))
+        options += ("--workers", "replay", "--replay", str(manifest.resolve()))
     else:
         project = write_pens_project(projects, scheduled=False)
     settings = StackSettings(
@@ -72,7 +76,7 @@ def run(
         projects=projects,
         api_port=api_port,
         sandbox_port=sandbox_port,
-        sandbox_options=replay,
+        sandbox_options=options,
     )
     try:
         with Stack(settings=settings) as stack:

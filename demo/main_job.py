@@ -11,14 +11,17 @@ from typing import Any
 
 import boto3
 from rich.console import Console
-from roundtruth.datasets.pull import pull_version
 
 from demo.airflow_api import AirflowApi
 from demo.stack import Stack
 from demo.summary import print_summary
 from demo.watch import RunWatcher
+from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.pull import pull_version
+from roundtruth.datasets.versions import newest_version
 from roundtruth.project import Project
-from roundtruth.rounds.folder import rounds_folder
+from roundtruth.rounds.folder import round_folder, rounds_folder
+from roundtruth.rounds.record import read_record
 from roundtruth.storage import Storage
 
 
@@ -69,6 +72,8 @@ class MainJob:
     def run(self) -> Made | None:
         """Run a round by hand and wait for its release; None when there was nothing new.
 
+        What an earlier demo left unfinished (it was stopped, or failed) is finished first.
+
         :raises RunFailedError: when a task fails.
         """
         self.unpause()
@@ -77,11 +82,15 @@ class MainJob:
         released = {run["dag_run_id"] for run in self.api.runs(self.release_dag)}
         round_key = self._next_round()
         self.say(f"starting round {round_key}")
-        run_id = self.api.trigger(self.round_dag, partition_key=round_key)
-        tasks = watcher.follow(self.round_dag, run_id)
-        if not any(task.task_id == "record_round" and task.state == "success" for task in tasks):
+        tasks = watcher.follow(self.round_dag, self.api.trigger(self.round_dag, partition_key=round_key))
+        if any(task.task_id == "record_round" and task.state == "success" for task in tasks):
+            release_id = watcher.wait_for_run(self.release_dag, released)
+        elif unreleased := self._unreleased_round():
+            round_key = unreleased
+            self.say(f"releasing round {round_key}, which an earlier demo left unreleased")
+            release_id = self.api.trigger(self.release_dag, partition_key=round_key)
+        else:
             return None
-        release_id = watcher.wait_for_run(self.release_dag, released)
         watcher.follow(self.release_dag, release_id)
         version = self.api.xcom(self.release_dag, release_id, "publish_version")
         return Made(round_key=round_key, version=version) if version else None
@@ -98,9 +107,19 @@ class MainJob:
         print_summary(console, self.storage, self.project, made.round_key, made.version, pulled, replayed)
 
     def _next_round(self) -> str:
-        """demo-1, demo-2, …: the first that no round of the project has."""
-        taken = set(self.storage.list_folders(rounds_folder(self.project)))
+        """demo-1, demo-2, …: the first that is not recorded yet; one that was interrupted goes on."""
         number = 1
-        while f"demo-{number}" in taken:
+        while read_record(self.storage, round_folder(self.project, f"demo-{number}")) is not None:
             number += 1
         return f"demo-{number}"
+
+    def _unreleased_round(self) -> str | None:
+        """The newest recorded round that is in no version, if there is one."""
+        newest = newest_version(self.storage, dataset_folder(self.project))
+        released = set(newest.rounds) if newest else set()
+        recorded = [
+            key
+            for key in self.storage.list_folders(rounds_folder(self.project))
+            if read_record(self.storage, round_folder(self.project, key)) is not None
+        ]
+        return next((key for key in reversed(recorded) if key not in released), None)

@@ -99,6 +99,9 @@ class Stack:
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            # A worker may notice only at its next heartbeat that a task's process is gone (default: 5 s). By
+            # then a short wait can be over, and the scheduler takes the first exit for the second.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "true",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(_connection(self.sandbox_url)),

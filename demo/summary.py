@@ -39,6 +39,8 @@ def print_summary(
         console.print(f"Round {round_key} is not recorded yet.")
         return
     rows = Table(show_header=False, box=None, pad_edge=False)
+    rows.add_column()
+    rows.add_column(overflow="fold")
     for name, value in _facts(record, version, pulled):
         rows.add_row(name, value)
     console.print(rows)

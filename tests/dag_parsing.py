@@ -59,8 +59,8 @@ print("PARSED" + json.dumps({
 def parsed_dags() -> dict[str, Any]:
     """Parse dags/ over a folder of projects: ``pens``, variants of it, and one file that is broken.
 
-    :returns: ``dags`` by id, ``errors`` (Airflow's import errors by file), ``heavy`` (the modules of ``HEAVY``
-        that parsing imported) and ``broken`` (the path of the broken project file).
+    :returns: ``dags`` by id, ``errors`` (Airflow's import errors by file), ``heavy`` (the modules of
+        ``HEAVY`` that parsing imported) and ``broken`` (the path of the broken project file).
     """
     with tempfile.TemporaryDirectory() as folder:
         home, projects = Path(folder) / "home", Path(folder) / "projects"
@@ -89,8 +89,12 @@ def _projects() -> dict[str, dict[str, Any]]:
         | {"project": f"passes-{count}", "consensus": pens["consensus"] | {"relabel_passes": count}}
         for count in range(4)
     }
+    asked = {
+        f"ask-{when}": pens | {"project": f"ask-{when}", "dataset": pens["dataset"] | {"approval": when}}
+        for when in ("always", "on-warning")
+    }
     broken = pens | {"project": "broken", BROKEN_KEY: ["pen"]}
-    return {"pens": pens, "by-hand": by_hand, "broken": broken, **passes}
+    return {"pens": pens, "by-hand": by_hand, "broken": broken, **passes, **asked}
 
 
 def _environment(home: Path, projects: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ ALIKE = {  # the same value in both
     "AIRFLOW__CORE__LOAD_EXAMPLES",
     "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL",
     "GX_ANALYTICS_ENABLED",
 }
 SAME_FOLDER = {  # the same folder of the project, which lies elsewhere in the image

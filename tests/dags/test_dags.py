@@ -8,7 +8,8 @@ from tests.dag_parsing import ROOT, parsed_dags
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
-GOOD = ["pens", "by-hand", *(f"passes-{count}" for count in range(4))]
+ASKING = ["ask-always", "ask-on-warning"]
+GOOD = ["pens", "by-hand", *ASKING, *(f"passes-{count}" for count in range(4))]
 CHAIN = ["build_manifest", "create_labeling_job", "wait_for_labeling_job", "collect_answers"]
 
 
@@ -51,6 +52,21 @@ def test_the_pens_release_is_wired_as_designed(dags):
         "check_dataset": {"publish_version"},
         "publish_version": set(),
     }
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_release_asks_a_person_where_the_project_says_so(dags, name):
+    release = dags[f"{name}_dataset_release"]
+    assert edges(release) == {
+        "assemble_version": {"check_dataset", "publish_version"},
+        "check_dataset": {"decide_approval"},
+        "decide_approval": {"approve_version", "publish_version"},
+        "approve_version": {"publish_version"},
+        "publish_version": set(),
+    }
+    assert release["tasks"]["approve_version"]["class"] == "ApprovalOperator"
+    # decide_approval skips the question where none is needed, and publishing must not be skipped with it
+    assert release["tasks"]["publish_version"]["trigger_rule"] == "none_failed_min_one_success"
 
 
 @pytest.mark.parametrize("count", range(4))
