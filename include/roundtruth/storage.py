@@ -18,7 +18,7 @@ from obstore.store import S3Store
 from roundtruth import boto3_calls, local_files
 from roundtruth.errors import StorageError
 from roundtruth.parallel import run_in_order
-from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag
+from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag, stored_object
 
 if TYPE_CHECKING:
     import boto3
@@ -124,12 +124,9 @@ class Storage:
                 return b""
             try:
                 return bytes(obstore.get_range(self._store(uri), uri.key, start=start, length=length))
-            except FileNotFoundError:
-                raise
             except BaseError as error:
-                if "status code: 416" in str(
-                    error
-                ):  # S3 refuses a range that begins at or behind the object's end
+                # S3 refuses a range that begins at or behind the object's end.
+                if "status code: 416" in str(error):
                     return b""
                 raise
 
@@ -146,7 +143,7 @@ class Storage:
             except FileNotFoundError:
                 self._require_bucket(uri)
                 return None
-            return _stored_object(uri.bucket, meta)
+            return stored_object(uri.bucket, meta)
 
     def write(self, uri: ObjectUri, data: bytes) -> None:
         """Write an object, replacing what is there."""
@@ -222,7 +219,7 @@ class Storage:
                 for chunk in obstore.list(self._store(prefix), prefix=folder_key or None, chunk_size=1000):
                     for meta in chunk:
                         last = meta["path"]
-                        yield _stored_object(prefix.bucket, meta)
+                        yield stored_object(prefix.bucket, meta)
             except (ValueError, BaseError) as error:
                 if "invalid path" not in str(error).lower():
                     raise
@@ -291,15 +288,6 @@ class Storage:
             if not uri.is_local and "status code: 404" in str(error):
                 self._require_bucket(uri)
             raise StorageError(f"Cannot {action} {uri}: {_first_line(error)}.") from error
-
-
-def _stored_object(bucket: str, meta: Any) -> StoredObject:
-    return StoredObject(
-        uri=ObjectUri(bucket, meta["path"]),
-        size=meta["size"],
-        etag=bare_etag(meta["e_tag"]),
-        last_modified=meta["last_modified"],
-    )
 
 
 def _first_line(error: BaseException) -> str:

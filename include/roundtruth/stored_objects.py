@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from roundtruth.errors import StorageError
 
@@ -69,3 +70,13 @@ class Content:
 def bare_etag(etag: str | None) -> str:
     """An ETag without the quotes that S3 puts around it."""
     return (etag or "").strip('"')
+
+
+def stored_object(bucket: str, meta: Any) -> StoredObject:
+    """What obstore tells of an object (its ObjectMeta), as ours."""
+    return StoredObject(
+        uri=ObjectUri(bucket, meta["path"]),
+        size=meta["size"],
+        etag=bare_etag(meta["e_tag"]),
+        last_modified=meta["last_modified"],
+    )

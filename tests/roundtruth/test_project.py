@@ -22,7 +22,12 @@ PUBLIC = {"labeling__workteam_arn": PUBLIC_TEAM, "labeling__free_of_pii": True}
 RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ("no project", {"project": ABSENT}, "project: ", "is required"),
     ("project of another type", {"project": 7}, "project: ", "valid string, got 7"),
-    ("project in capitals", {"project": "Pens"}, "project: ", "lower-case letters, digits and single hyphens"),
+    (
+        "project in capitals",
+        {"project": "Pens"},
+        "project: ",
+        "lower-case letters, digits and single hyphens",
+    ),
     ("project with a space", {"project": "my pens"}, "project: ", "lower-case"),
     ("project with two hyphens", {"project": "a--b"}, "project: ", "single hyphens"),
     ("project ends in a hyphen", {"project": "a-"}, "project: ", "single hyphens"),
@@ -58,7 +63,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ("images in a file", {"images__prefix": "images"}, "images.prefix: ", "relative to root"),
     ("images above root", {"images__prefix": "../x/"}, "images.prefix: ", "`..` parts"),
     ("images among rounds", {"images__prefix": "rounds/x/"}, "images.prefix: ", "must not lie in rounds/"),
-    ("images among datasets", {"images__prefix": "datasets/"}, "images.prefix: ", "must not lie in datasets/"),
+    (
+        "images among datasets",
+        {"images__prefix": "datasets/"},
+        "images.prefix: ",
+        "must not lie in datasets/",
+    ),
     ("an unknown partition", {"images__partition": "day"}, "images.partition: ", "'last-modified'"),
     ("no images needed", {"images__minimum": 0}, "images.minimum: ", "greater than or equal to 1, got 0"),
     ("settling backwards", {"images__settle_seconds": -1}, "images.settle_seconds: ", "equal to 0, got -1"),
@@ -86,15 +96,30 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ("a tag of a number", {"labeling__tags": {"team": 7}}, "labeling.tags.team: ", "valid string"),
     ("51 tags", {"labeling__tags": {str(n): "" for n in range(51)}}, "labeling.tags: ", "at most 50"),
     ("public without a price", PUBLIC, "labeling: ", "needs price_per_task"),
-    ("a price for the own team", {"labeling__price_per_task": {"cents": 36}}, "labeling: ", "public work team"),
+    (
+        "a price for the own team",
+        {"labeling__price_per_task": {"cents": 36}},
+        "labeling: ",
+        "public work team",
+    ),
     (
         "public without free_of_pii",
         {"labeling__workteam_arn": PUBLIC_TEAM, "labeling__price_per_task": {"cents": 36}},
         "labeling: ",
         "needs free_of_pii",
     ),
-    ("three dollars", {**PUBLIC, "labeling__price_per_task": {"dollars": 3}}, "price_per_task.dollars: ", "2"),
-    ("a price key", {**PUBLIC, "labeling__price_per_task": {"cent": 3}}, "price_per_task.cent: ", "mean cents?"),
+    (
+        "three dollars",
+        {**PUBLIC, "labeling__price_per_task": {"dollars": 3}},
+        "price_per_task.dollars: ",
+        "2",
+    ),
+    (
+        "a price key",
+        {**PUBLIC, "labeling__price_per_task": {"cent": 3}},
+        "price_per_task.cent: ",
+        "mean cents?",
+    ),
     ("no title", {"labeling__instructions": {"title": ""}}, "labeling.instructions.title: ", "at least 1"),
     ("a long title", {"labeling__instructions": {"title": "x" * 129}}, "instructions.title: ", "at most 128"),
     ("no keywords", {"labeling__instructions": {"keywords": []}}, "instructions.keywords: ", "at least 1"),
@@ -117,11 +142,26 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "100",
     ),
     ("an unknown method", {"consensus": {"method": "mean"}}, "consensus.method: ", "'majority'"),
-    ("too high an agreement", {"consensus": {"min_agreement": 1.1}}, "consensus.min_agreement: ", "1, got 1.1"),
+    (
+        "too high an agreement",
+        {"consensus": {"min_agreement": 1.1}},
+        "consensus.min_agreement: ",
+        "1, got 1.1",
+    ),
     ("an agreement of NaN", {"consensus": {"min_agreement": float("nan")}}, "min_agreement: ", "finite"),
     ("too many passes", {"consensus": {"relabel_passes": 4}}, "consensus.relabel_passes: ", "3"),
-    ("an unknown check", {"quality": {"severities": {"box_inside": "info"}}}, "quality.severities: ", "mean box_"),
-    ("an unknown severity", {"quality": {"severities": {"box_side": "bad"}}}, "severities.box_side: ", "'info'"),
+    (
+        "an unknown check",
+        {"quality": {"severities": {"box_inside": "info"}}},
+        "quality.severities: ",
+        "mean box_",
+    ),
+    (
+        "an unknown severity",
+        {"quality": {"severities": {"box_side": "bad"}}},
+        "severities.box_side: ",
+        "'info'",
+    ),
     ("splits of 1.1", {"dataset__splits": {"train": 0.9}}, "dataset.splits: ", "must be 1, not 1.1"),
     ("no yolo", {"dataset__formats": ["coco"]}, "dataset.formats: ", "must list yolo"),
     ("yolo twice", {"dataset__formats": ["yolo", "yolo"]}, "dataset.formats: ", "each format once"),
@@ -130,13 +170,20 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ("no budget", {"budget_usd": 0}, "budget_usd: ", "greater than 0, got 0"),
     ("an endless budget", {"budget_usd": float("inf")}, "budget_usd: ", "finite"),
     ("a typo", {"budget": 5}, "budget: ", "there is no such key; did you mean budget_usd?"),
-    ("a typo below", {"labeling__worker_per_object": 5}, "labeling.worker_per_object: ", "workers_per_object?"),
+    (
+        "a typo below",
+        {"labeling__worker_per_object": 5},
+        "labeling.worker_per_object: ",
+        "workers_per_object?",
+    ),
     ("a key like no other", {"zzz": 5}, "zzz: ", "there is no such key"),
     ("a part that is no part", {"quality": 5}, "quality: ", "valid dictionary or instance"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "key", "words"), [row[1:] for row in RULES], ids=[row[0] for row in RULES])
+@pytest.mark.parametrize(
+    ("changes", "key", "words"), [row[1:] for row in RULES], ids=[row[0] for row in RULES]
+)
 def test_broken_rule_names_file_key_and_rule(
     tmp_path: Path, changes: dict[str, Any], key: str, words: str
 ) -> None:
@@ -210,9 +257,7 @@ def test_shipped_project_is_valid() -> None:
     project = load_project(PENS)
     assert project.project == "pens"
     assert project.categories == ("pencil", "pen")
-    assert project.images_uri == ObjectUri(
-        "ground-truth-data-labeling", "bounding_box/images/"
-    )
+    assert project.images_uri == ObjectUri("ground-truth-data-labeling", "bounding_box/images/")
 
 
 @pytest.mark.parametrize(

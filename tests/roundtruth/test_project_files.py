@@ -22,7 +22,9 @@ VALID = yaml.safe_dump(project_content())
         pytest.param("project: [pens\n", "is not YAML: while parsing a flow sequence", id="broken"),
         pytest.param("a: b: c", "is not YAML: mapping values are not allowed here", id="two colons"),
         pytest.param("project:\n\tx", "is not YAML", id="tab"),
-        pytest.param("!!python/object:os.system {}", "is not YAML: could not determine", id="a Python object"),
+        pytest.param(
+            "!!python/object:os.system {}", "is not YAML: could not determine", id="a Python object"
+        ),
         pytest.param(b"project: \xff\xfe", "is not YAML: 'utf-8' codec", id="not UTF-8"),
         pytest.param(f"{VALID}1: x\n", "1: ", id="a key that is a number"),
     ],

@@ -12,7 +12,7 @@ from roundtruth.cli.console import endpoint_option, json_option, notes, open_sto
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:
-    from roundtruth.datasets.convert import ConversionReport
+    from roundtruth.datasets.conversion_folder import ConversionReport
 
 FORMATS = ("yolo", "voc", "coco", "csv")
 

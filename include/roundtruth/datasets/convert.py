@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from roundtruth.datasets.boxes import CleanedBoxes, PixelBox, clean_boxes
 from roundtruth.datasets.class_lists import ClassList, class_list
+from roundtruth.datasets.conversion_folder import MADE_BY, ConversionReport, prepare, write_csv, write_report
 from roundtruth.datasets.file_names import dataset_file_name
 from roundtruth.datasets.local_images import LocalImages
 from roundtruth.datasets.manifest_labels import (
@@ -35,18 +33,6 @@ from roundtruth.ground_truth.records import LabeledImage
 from roundtruth.image_headers import ImageHeader, read_image_header
 from roundtruth.storage import ObjectUri, Storage
 
-MADE_BY = "roundtruth convert"
-OUTPUT = (
-    "labels",
-    "images",
-    "voc",
-    "annotations",
-    "data.yaml",
-    "annot.csv",
-    "images.csv",
-    "problems.csv",
-    "report.json",
-)
 IMAGES_COLUMNS = ("source_ref", "file", "split", "width", "height", "orientation", "boxes", "status")
 PROBLEMS_COLUMNS = ("kind", "file", "line", "source_ref", "reason")
 
@@ -61,25 +47,6 @@ class ConversionSettings:
     label_attribute: str | None = None
     images: Path | None = None
     splits: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.2))
-
-
-class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """report.json: what was made, what was not, and with which parameters."""
-
-    made_by: str
-    complete: bool
-    images: int = 0
-    negatives: int = 0
-    boxes: int = 0
-    classes: dict[int, str] = {}
-    boxes_by_class: dict[str, int] = {}
-    unseen_classes: tuple[int, ...] = ()  # ids that no line names; their names are made up
-    normalised_names: dict[str, str] = {}  # as a job writes it -> as it stands here
-    jobs: dict[str, dict[int, str]] = {}  # job -> class id -> name, as far as its lines say
-    splits: dict[str, int] = {}  # split -> images
-    problems: dict[str, int] = {}  # kind -> how many; each is in problems.csv
-    repairs: dict[str, int] = {}  # boxes clipped, outside, duplicates
-    parameters: dict[str, Any] = {}
 
 
 def convert_manifests(
@@ -104,7 +71,7 @@ def convert_manifests(
     chosen = choose_lines(found, classes.merged, manifests)
     if not chosen:
         raise DatasetError(_nothing(found.problems))
-    _prepare(out)
+    prepare(out)
     conversion = _Conversion(out, settings, classes, chosen, found.problems)
     images = _images(storage, manifests, settings.label_attribute, chosen)
     for done, (source_ref, records) in enumerate(images, start=1):
@@ -190,8 +157,8 @@ class _Conversion:
         """Write what covers all images, then the report."""
         for made in [*self._maker.split_files(), *self._maker.data_yaml()]:
             self._write(made.path, made.data)
-        _write_csv(self._out / "images.csv", IMAGES_COLUMNS, self._rows)
-        _write_csv(
+        write_csv(self._out / "images.csv", IMAGES_COLUMNS, self._rows)
+        write_csv(
             self._out / "problems.csv",
             PROBLEMS_COLUMNS,
             ((one.kind, one.file, one.line, one.source_ref, one.reason) for one in self._problems),
@@ -213,7 +180,7 @@ class _Conversion:
             repairs=dict(self._repairs),
             parameters=_parameters(self._settings),
         )
-        _write_report(self._out, report)
+        write_report(self._out, report)
         return report
 
     def _count(self, cleaned: CleanedBoxes) -> None:
@@ -268,41 +235,6 @@ def _header(path: Path) -> ImageHeader:
             return file.read(length)
 
         return read_image_header(read_range, name=str(path))
-
-
-def _prepare(out: Path) -> None:
-    """An empty folder, or one whose earlier output is taken away."""
-    if out.is_dir() and any(out.iterdir()):
-        if not _is_ours(out / "report.json"):
-            raise DatasetError(f"{out} is not empty and no earlier conversion made it; name a new folder.")
-        for name in OUTPUT:
-            place = out / name
-            if place.is_dir():
-                shutil.rmtree(place)
-            else:
-                place.unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
-    # From here on the folder is ours, also when this run is stopped.
-    _write_report(out, ConversionReport(made_by=MADE_BY, complete=False))
-
-
-def _is_ours(report: Path) -> bool:
-    try:
-        return msgspec.json.decode(report.read_bytes(), type=ConversionReport).made_by == MADE_BY
-    except (OSError, msgspec.DecodeError):
-        return False
-
-
-def _write_report(out: Path, report: ConversionReport) -> None:
-    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    # surrogatepass: a key that is no valid UTF-8 is still written down.
-    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
 
 
 def _parameters(settings: ConversionSettings) -> dict[str, Any]:

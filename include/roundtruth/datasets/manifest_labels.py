@@ -152,7 +152,7 @@ def job_of(record: LabeledImage, manifest: ObjectUri) -> str:
 
 
 def moment_of(creation_date: str) -> datetime:
-    """When a line was labeled; naive dates are UTC, unreadable ones (JavaScript's) count as oldest."""
+    """When a line was labeled; naive dates are UTC, unreadable ones count as oldest."""
     try:
         moment = datetime.fromisoformat(creation_date)
     except ValueError:
@@ -182,8 +182,8 @@ def _learn(known: dict[int, str], names: Mapping[int, str | None], job: str, pla
         if name is None:
             continue
         first = known.setdefault(class_id, name)
-        if normalise_category(first) != normalise_category(name):
+        if first != name and normalise_category(first) != normalise_category(name):
             raise CategoryError(
-                f"{place}: class {class_id} of job {job!r} is {name!r} here and {first!r} on an earlier line; "
-                "are these manifests of two jobs with the same name?"
+                f"{place}: class {class_id} of job {job!r} is {name!r} here and {first!r} on an earlier "
+                "line; are these manifests of two jobs with the same name?"
             )

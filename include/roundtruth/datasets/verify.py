@@ -65,7 +65,7 @@ def verify_version(
     found = folder.version(record.version)
     try:
         rows = read_index(storage, found, record)
-        images, labels = storage.read(found.images), storage.read(found.labels)
+        tables = _whole_tables(storage, found, rows)
     except RoundtruthError as error:
         return _unusable(str(error))
     there = {
@@ -78,14 +78,13 @@ def verify_version(
             return _look_at_image(row, stored)
         return _look_at_bytes(row, storage.read(found.uri / row["path"]) if row["path"] in there else None)
 
-    made = {row["path"]: row for row in rows if row["held"] == TABLES}
+    made = {row["path"]: row for row in rows if row["held"] == TABLES and tables is not None}
     looks = storage.run_many(lambda row: (row, look(row)), [row for row in rows if row["held"] != TABLES])
     remade = (
-        (made[file.path], _look_at_bytes(made[file.path], file.data))
-        for file in _made(made, images, labels, record)
+        (made[file.path], _look_at_bytes(made[file.path], file.data)) for file in _made(made, tables, record)
     )
     strays = set(there) - {row["path"] for row in rows}
-    return _verification([*_counted(looks, len(rows), progress), *remade], rows, strays, images, record)
+    return _verification([*_counted(looks, len(rows), progress), *remade], rows, strays, tables, record)
 
 
 def verify_folder(folder: Path, progress: Progress | None = None) -> Verification:
@@ -117,7 +116,7 @@ def _verify_pulled(folder: Path, progress: Progress | None) -> Verification:
     try:
         assert record is not None  # noqa: S101  # verify_folder looked
         rows = read_index(storage, version, record)
-        images = storage.read(version.images)
+        tables = _whole_tables(storage, version, rows)
         places = {row["path"]: local_path(folder, row["path"]) for row in rows}
     except RoundtruthError as error:
         return _unusable(str(error))
@@ -131,14 +130,14 @@ def _verify_pulled(folder: Path, progress: Progress | None) -> Verification:
 
     looks = storage.run_many(lambda row: (row, look(row)), rows)
     strays = _paths(folder) - {row["path"] for row in rows}
-    return _verification(_counted(looks, len(rows), progress), rows, strays, images, record)
+    return _verification(_counted(looks, len(rows), progress), rows, strays, tables, record)
 
 
 def _verification(
     looks: Iterable[tuple[Row, _Look]],
     rows: list[Row],
     strays: set[str],
-    images: bytes,
+    tables: tuple[bytes, bytes] | None,
     record: VersionRecord,
 ) -> Verification:
     problems: list[FileProblem] = []
@@ -158,13 +157,26 @@ def _verification(
         FileProblem(path=path, problem=text) for path, text in pairing_problems(row["path"] for row in rows)
     ]
     problems += _label_problems(labels, len(record.classes))
-    problems += _size_problems(images)
+    problems += _size_problems(tables[0]) if tables is not None else []
     return Verification(problems=tuple(sorted(problems)), files=len(rows), unchecked=unchecked)
 
 
-def _made(made: dict[str, Row], images: bytes, labels: bytes, record: VersionRecord) -> Iterator[TreeFile]:
-    if made:
-        yield from (file for file in made_files(images, labels, record) if file.path in made)
+def _whole_tables(storage: Storage, version: VersionFolder, rows: list[Row]) -> tuple[bytes, bytes] | None:
+    """images.parquet and labels.parquet, or None when one is damaged: that is named like any other file."""
+    digests = {row["path"]: row["sha256"] for row in rows}
+    found = [storage.read_if_there(uri) for uri in (version.images, version.labels)]
+    data = [content.data for content in found if content is not None]
+    sha256s = [hashlib.sha256(one).hexdigest() for one in data]
+    if sha256s != [digests.get("images.parquet"), digests.get("labels.parquet")]:
+        return None
+    return data[0], data[1]
+
+
+def _made(
+    made: dict[str, Row], tables: tuple[bytes, bytes] | None, record: VersionRecord
+) -> Iterator[TreeFile]:
+    if made and tables is not None:
+        yield from (file for file in made_files(*tables, record) if file.path in made)
 
 
 def _look_at_bytes(row: Row, data: bytes | None) -> _Look:

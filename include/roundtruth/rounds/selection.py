@@ -15,7 +15,8 @@ def select_images(candidates: pd.DataFrame, selection: Selection, round_key: str
 
     :param candidates: PLANNED columns; the order does not matter.
     :returns: the chosen rows: carried-over first, then by arrival, then by source_ref.
-    :raises RoundError: when the SQL condition does not run.
+    :raises RoundError: when the SQL condition does not run. It sees the columns of ``candidates``, with
+        ``last_modified`` as a TIMESTAMP in UTC.
     """
     carried = candidates[candidates["carried_over"]]
     fresh = candidates[~candidates["carried_over"]]
@@ -48,19 +49,26 @@ def _luck(text: str) -> float:
 def _query(fresh: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     import duckdb
 
-    # No files, no network, no Python objects; times read as UTC wherever this runs.
+    # DuckDB knows zones only with an extension that it would have to download: times are UTC without one.
+    images = fresh.reset_index(drop=True).reset_index(names="row_number")
+    images["last_modified"] = images["last_modified"].dt.tz_convert(None)
+    # No files, no network, no Python objects.
     settings: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false",
         "python_enable_replacements": "false",
-        "TimeZone": "UTC",
     }
     with duckdb.connect(":memory:", config=settings) as connection:
-        connection.register("images", fresh.reset_index(drop=True).reset_index(names="row_number"))
+        connection.register("images", images)
         try:
             # The parentheses keep it one condition, the line end closes a comment in it.
-            rows = connection.execute(
+            statements = connection.extract_statements(
                 f"SELECT row_number FROM images WHERE ({selection.where}\n)"  # noqa: S608
-            ).fetchall()
+            )
+            if len(statements) != 1:
+                raise RoundError(
+                    f"selection.where {selection.where!r} does not run: it must be one SQL condition."
+                )
+            rows = connection.execute(statements[0]).fetchall()
         except duckdb.Error as error:
             first_line = str(error).partition("\n")[0]
             raise RoundError(f"selection.where {selection.where!r} does not run: {first_line}") from error

@@ -62,7 +62,7 @@ def test_folder_without_a_job(tmp_path: Path) -> None:
     job = JobFolder(Storage(), ObjectUri.parse(str(tmp_path)))
     assert job.label_categories() is None
     assert list(job.answers()) == []
-    with pytest.raises(StorageError, match="output.manifest does not exist"):
+    with pytest.raises(StorageError, match=r"output.manifest does not exist"):
         list(job.records())
 
 

@@ -89,9 +89,7 @@ def test_request_of_mechanical_turk() -> None:
     expected["HumanTaskConfig"] |= {
         "WorkteamArn": PUBLIC_TEAM,
         "TaskAvailabilityLifetimeInSeconds": 43_200,
-        "PublicWorkforceTaskPrice": {
-            "AmountInUsd": {"Dollars": 0, "Cents": 3, "TenthFractionsOfACent": 6}
-        },
+        "PublicWorkforceTaskPrice": {"AmountInUsd": {"Dollars": 0, "Cents": 3, "TenthFractionsOfACent": 6}},
     }
     assert found == expected
 
@@ -157,7 +155,9 @@ def test_built_in_functions_of_each_region(region: str) -> None:
 
 def test_region_without_ground_truth() -> None:
     team = WORKTEAM_ARN.replace("us-east-1", "eu-north-1")
-    with pytest.raises(LabelingRequestError, match=r"region 'eu-north-1' has no .*; use one of ap-northeast-1"):
+    with pytest.raises(
+        LabelingRequestError, match=r"region 'eu-north-1' has no .*; use one of ap-northeast-1"
+    ):
         request_of(make_project(labeling__region="eu-north-1", labeling__workteam_arn=team))
 
 
@@ -179,7 +179,11 @@ LIMITS: list[tuple[str, Any, str]] = [
     ("InputConfig", None, "InputConfig is required"),
     ("InputConfig", "s3://b/m", "InputConfig must be of type structure"),
     ("InputConfig.DataSource.S3DataSource.ManifestS3Uri", "b/m", "ManifestS3Uri 'b/m' must match"),
-    ("InputConfig.DataSource.S3DataSource.ManifestS3Uri", f"s3://b/{'m' * 1020}", "1027 characters, at most 1024"),
+    (
+        "InputConfig.DataSource.S3DataSource.ManifestS3Uri",
+        f"s3://b/{'m' * 1020}",
+        "1027 characters, at most 1024",
+    ),
     ("InputConfig.DataAttributes", {"ContentClassifiers": ["Nice"]}, "must be one of FreeOfPersonally"),
     ("OutputConfig", {}, "OutputConfig.S3OutputPath is required"),
     ("OutputConfig.KmsKeyId", "a key", "OutputConfig.KmsKeyId 'a key' must match"),

@@ -43,7 +43,7 @@ def test_read(data: bytes, names: tuple[str, ...]) -> None:
     ],
 )
 def test_broken(data: bytes, words: str) -> None:
-    with pytest.raises(ManifestError, match="data.json") as error:
+    with pytest.raises(ManifestError, match=r"data.json") as error:
         decode_label_categories(data, file="data.json")
     assert words in str(error.value)
 

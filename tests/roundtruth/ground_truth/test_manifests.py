@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,9 @@ from roundtruth.ground_truth.records import Box, LabeledImage, LineProblem, Prob
 from tests.real_data import REAL, needs_real
 
 
-def read(*lines: bytes | dict[str, Any], label_attribute: str | None = None) -> list[LabeledImage | LineProblem]:
+def read(
+    *lines: bytes | dict[str, Any], label_attribute: str | None = None
+) -> list[LabeledImage | LineProblem]:
     content = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     return list(read_output_manifest(content, file="m", label_attribute=label_attribute))
 
@@ -100,7 +101,9 @@ def test_real_classes() -> None:
     labeled = [record for record in records if isinstance(record, LabeledImage)]
     assert len(labeled) == len(records) == 302
     assert {record.task for record in labeled} == {"image-classification"}
-    assert all(len(record.classes) == 1 and set(record.class_map) == {record.classes[0][0]} for record in labeled)
+    assert all(
+        len(record.classes) == 1 and set(record.class_map) == {record.classes[0][0]} for record in labeled
+    )
 
 
 # --- lines ---
@@ -197,7 +200,9 @@ def test_odd_but_usable_lines() -> None:
     text = json.dumps(line()).encode()
     refs = [f"s3://b/{number}.jpg".encode() for number in range(4)]
     lines = [text.replace(b"s3://b/1.jpg", ref) for ref in refs]
-    found = read(b"\xef\xbb\xbf" + lines[0] + b"\r\n", b"\n", b"  \r\n", lines[1] + b"\n", b"\t" + lines[2], b"")
+    found = read(
+        b"\xef\xbb\xbf" + lines[0] + b"\r\n", b"\n", b"  \r\n", lines[1] + b"\n", b"\t" + lines[2], b""
+    )
     assert [(one.line_number, one.source_ref) for one in found if isinstance(one, LabeledImage)] == [
         (1, "s3://b/0.jpg"),
         (4, "s3://b/1.jpg"),
@@ -281,7 +286,11 @@ def test_named_attribute_counts_alone() -> None:
 def test_boxes_count_before_a_verification_of_them() -> None:
     content = line("boxes", creation_date=OLD) | {
         "audit": "1",
-        "audit-metadata": {"type": "groundtruth/label-verification", "class-name": "bad", "creation-date": NEW},
+        "audit-metadata": {
+            "type": "groundtruth/label-verification",
+            "class-name": "bad",
+            "creation-date": NEW,
+        },
     }
     (found,) = read(content)
     assert isinstance(found, LabeledImage)
@@ -297,13 +306,21 @@ def test_boxes_count_before_a_verification_of_them() -> None:
     [
         (3, {"class-name": "robin", "confidence": 0.8}, ((3, 0.8),)),
         ("0", {"class-name": "robin", "confidence": 0.8}, ((0, 0.8),)),
-        ([1, 0], {"class-map": {"0": "a", "1": "b"}, "confidence-map": {"0": 0.6, "1": 0.9}}, ((1, 0.9), (0, 0.6))),
+        (
+            [1, 0],
+            {"class-map": {"0": "a", "1": "b"}, "confidence-map": {"0": 0.6, "1": 0.9}},
+            ((1, 0.9), (0, 0.6)),
+        ),
         ([], {"class-map": {}, "confidence-map": {}}, ()),
     ],
 )
 def test_classes(value: object, extra: dict[str, Any], expected: tuple[tuple[int, float], ...]) -> None:
     kind = "image-classification-multilabel" if isinstance(value, list) else "image-classification"
-    content = {"source-ref": "s3://b/1", "bird": value, "bird-metadata": {"type": f"groundtruth/{kind}", **extra}}
+    content = {
+        "source-ref": "s3://b/1",
+        "bird": value,
+        "bird-metadata": {"type": f"groundtruth/{kind}", **extra},
+    }
     (found,) = read(content)
     assert isinstance(found, LabeledImage)
     assert found.classes == expected

@@ -49,7 +49,7 @@ def test_page_of_the_built_in_task() -> None:
 EVIL = [
     "<script>alert(1)</script>",
     "a < b & c > d",
-    '"quoted" \'twice\'',
+    "\"quoted\" 'twice'",
     "{{ task.input.taskObject }}",
     "{% include 'x' %}",
     "100 %} {%",

@@ -61,13 +61,17 @@ def test_shape_of_2019() -> None:
     ("content", "boxes", "labels"),
     [
         pytest.param({"boundingBox": {"boundingBoxes": [], "inputImageProperties": SIZE}}, 0, (), id="empty"),
-        pytest.param({"boundingBox": {"boundingBoxes": None, "inputImageProperties": SIZE}}, 0, (), id="null"),
+        pytest.param(
+            {"boundingBox": {"boundingBoxes": None, "inputImageProperties": SIZE}}, 0, (), id="null"
+        ),
         pytest.param({"boundingBox": {"inputImageProperties": SIZE}}, 0, (), id="absent"),
         pytest.param({"annotatedResult": {"boundingBoxes": [BOX, BOX]}}, 2, (), id="custom element name"),
         pytest.param(
             {"boundingBox": {"boundingBoxes": [BOX], "initialValueModified": True}}, 1, (), id="adjustment"
         ),
-        pytest.param({"comment": {"text": "blurred"}, "x": {"boundingBoxes": [BOX]}}, 1, (), id="more fields"),
+        pytest.param(
+            {"comment": {"text": "blurred"}, "x": {"boundingBoxes": [BOX]}}, 1, (), id="more fields"
+        ),
         pytest.param({"free": True, "x": {"boundingBoxes": [BOX]}}, 1, (), id="a field that is no element"),
         pytest.param({"crowd-classifier": {"label": "a"}}, 0, ("a",), id="classifier"),
         pytest.param({"crowd-classifier": {"labels": ["a", "b"]}}, 0, ("a", "b"), id="many classes"),
@@ -84,7 +88,9 @@ BROKEN = [
     pytest.param({}, "holds nothing, neither boxes nor labels", id="empty form"),
     pytest.param({"text": {"text": "hello"}}, "holds text, neither", id="another form"),
     pytest.param(
-        {"seg": {"labeledImage": {"pngImageData": "…"}, "inputImageProperties": SIZE}}, "holds seg", id="masks"
+        {"seg": {"labeledImage": {"pngImageData": "…"}, "inputImageProperties": SIZE}},
+        "holds seg",
+        id="masks",
     ),
     pytest.param({"b": {"boundingBoxes": [{"label": "x"}]}}, "broken b: .*left", id="a box without a place"),
     pytest.param({"b": {"boundingBoxes": "none"}}, "broken b", id="boxes as text"),
@@ -95,7 +101,7 @@ BROKEN = [
 def test_broken_answer_names_file_and_worker_and_spares_the_others(content: Any, words: str) -> None:
     good = answer({"b": {"boundingBoxes": [BOX]}}, workerId="worker-2")
     data = response(answer(content, workerId="worker-1"), good)
-    with pytest.raises(ManifestError, match=f"r.json: the answer of worker-1 .*{words}"):
+    with pytest.raises(ManifestError, match=rf"r.json: the answer of worker-1 .*{words}"):
         decode_worker_response(data, file="r.json")
     answers, problems = read_worker_response(data, file="r.json")
     assert [one.worker_id for one in answers] == ["worker-2"]
@@ -116,7 +122,7 @@ def test_broken_answer_names_file_and_worker_and_spares_the_others(content: Any,
     ],
 )
 def test_file_that_is_no_response(data: bytes) -> None:
-    with pytest.raises(ManifestError, match="r.json is not a worker response"):
+    with pytest.raises(ManifestError, match=r"r.json is not a worker response"):
         decode_worker_response(data, file="r.json")
     assert read_worker_response(data, file="r.json")[0] == ()
 

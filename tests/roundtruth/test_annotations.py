@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from roundtruth.annotations import IMAGES, LABELS, annot_csv, from_parquet, table, to_parquet
+from roundtruth.errors import RoundtruthError
+
+
+def test_tables_keep_their_types_and_bytes() -> None:
+    rows: list[dict[str, object]] = [
+        {"source_ref": "s3://b/1", "width": 3, "status": "labeled"},
+        {"source_ref": "s3://b/2"},
+    ]
+    frame = table(rows, IMAGES)
+    assert list(frame.columns) == IMAGES.names
+    data = to_parquet(frame, IMAGES)
+    assert to_parquet(frame, IMAGES) == data
+    again = from_parquet(data, IMAGES, name="images")
+    assert to_parquet(again, IMAGES) == data
+    assert again["width"].isna().tolist() == [False, True]
+    assert to_parquet(frame.assign(more=1)[[*reversed(IMAGES.names), "more"]], IMAGES) == data
+
+
+def test_table_that_does_not_fit() -> None:
+    frame = table([{"source_ref": "a"}], IMAGES)
+    with pytest.raises(RoundtruthError, match="lacks the columns status"):
+        to_parquet(frame.drop(columns="status"), IMAGES)
+    with pytest.raises(RoundtruthError, match="does not fit its schema"):
+        to_parquet(frame.assign(width="wide"), IMAGES)
+    with pytest.raises(RoundtruthError, match="x is not a Parquet file"):
+        from_parquet(b"hello", IMAGES, name="x")
+    with pytest.raises(RoundtruthError, match=r"x lacks the columns .*etag"):
+        from_parquet(to_parquet(frame, pa.schema([IMAGES.field("source_ref")])), IMAGES, name="x")
+
+
+def test_annot_csv() -> None:
+    box = {"left": 1.5, "top": 2.0, "width": 3.0, "height": 4.0}
+    labels = table(
+        [
+            {"source_ref": "s3://b/a, b.jpg", "category": "펜", **box},
+            {"source_ref": "s3://b/2.jpg", "category": "pencil", **box},
+        ],
+        LABELS,
+    )
+    images = table(
+        [
+            {"source_ref": "s3://b/a, b.jpg", "width": 640, "height": 480},
+            {"source_ref": "s3://b/2.jpg", "width": 320, "height": 240},
+            {"source_ref": "s3://b/negative.jpg", "width": 320, "height": 240},
+        ],
+        IMAGES,
+    )
+    assert annot_csv(labels, images).decode() == (
+        "img_file,category,box_left,box_top,box_height,box_width,img_width,img_height\n"
+        '"s3://b/a, b.jpg",펜,1.5,2.0,4.0,3.0,640,480\n'
+        "s3://b/2.jpg,pencil,1.5,2.0,4.0,3.0,320,240\n"
+    )
