@@ -74,6 +74,13 @@ class StoppingConditions(Settings):
     max_percentage_of_input_dataset_labeled: int | None = Field(default=None, ge=1, le=100)
 
 
+class Vpc(Settings):
+    """VpcConfig of the instances that automated labeling trains on."""
+
+    security_group_ids: tuple[str, ...] = Field(min_length=1, max_length=5)
+    subnets: tuple[str, ...] = Field(min_length=1, max_length=16)
+
+
 class Labeling(Settings):
     """How Ground Truth labels: team, workers, limits, price."""
 
@@ -89,9 +96,11 @@ class Labeling(Settings):
     price_per_task: TaskPrice | None = None
     service_fee_usd: float = Field(default=0.08, ge=0)  # AWS's own fee an object
     output_kms_key_id: str | None = Field(default=None, max_length=2048)
-    volume_kms_key_id: str | None = Field(default=None, max_length=2048)
     output_sns_topic_arn: str | None = None
-    auto_labeling: bool = False
+    auto_labeling: bool = False  # from 1,250 objects on; the three keys below go with it
+    initial_model_arn: str | None = None  # a model of an earlier auto-labeling job, to start from
+    volume_kms_key_id: str | None = Field(default=None, max_length=2048)
+    vpc: Vpc | None = None
     free_of_pii: bool = False
     free_of_adult_content: bool = False
     tags: dict[str, str] = Field(default_factory=dict, max_length=50)
@@ -121,6 +130,13 @@ class Labeling(Settings):
         region = self.workteam_arn.split(":")[3]
         if region != self.region:
             raise ValueError(f"region is {self.region}, but workteam_arn is in {region}")
+        return self
+
+    @model_validator(mode="after")
+    def _training_goes_with_auto_labeling(self) -> Labeling:
+        for key in ("initial_model_arn", "volume_kms_key_id", "vpc"):
+            if getattr(self, key) is not None and not self.auto_labeling:
+                raise ValueError(f"{key} goes with auto_labeling: true only")
         return self
 
     @property

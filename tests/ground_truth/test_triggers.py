@@ -195,7 +195,7 @@ def test_stopped_trigger_takes_any_end(aws_sandbox, job, sagemaker_client):
 
     name = job()
     sagemaker_client.stop_labeling_job(LabelingJobName=name)
-    event = first_event(LabelingJobStoppedTrigger(job_name=name, waiter_delay=0.05, waiter_max_attempts=200))
+    event = first_event(LabelingJobStoppedTrigger(job_name=name, waiter_delay=0.05, waiter_max_attempts=1200))
     assert event == {"status": "success", "job_name": name}
 
 

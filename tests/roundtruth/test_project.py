@@ -242,6 +242,8 @@ def test_defaults() -> None:
         "volume_kms_key_id": None,
         "output_sns_topic_arn": None,
         "auto_labeling": False,
+        "initial_model_arn": None,
+        "vpc": None,
         "free_of_pii": False,
         "free_of_adult_content": False,
         "tags": {},

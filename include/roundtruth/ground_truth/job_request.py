@@ -114,12 +114,18 @@ def _human_task(project: Project, template: ObjectUri, workers: int) -> dict[str
 
 def _algorithms(project: Project) -> dict[str, Any]:
     labeling = project.labeling
-    content: dict[str, Any] = {
-        "LabelingJobAlgorithmSpecificationArn": labeling_algorithm(labeling.region, project.task)
+    vpc = labeling.vpc and {
+        "SecurityGroupIds": list(labeling.vpc.security_group_ids),
+        "Subnets": list(labeling.vpc.subnets),
     }
-    if labeling.volume_kms_key_id:
-        content["LabelingJobResourceConfig"] = {"VolumeKmsKeyId": labeling.volume_kms_key_id}
-    return content
+    resources = _without_none({"VolumeKmsKeyId": labeling.volume_kms_key_id, "VpcConfig": vpc})
+    return _without_none(
+        {
+            "LabelingJobAlgorithmSpecificationArn": labeling_algorithm(labeling.region, project.task),
+            "InitialActiveLearningModelArn": labeling.initial_model_arn,
+            "LabelingJobResourceConfig": resources or None,
+        }
+    )
 
 
 def _tags(project: Project, round_key: str) -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ __all__ = ["storage"]
 
 LAMBDA = "arn:aws:lambda:us-east-1:432418664414:function"
 KMS = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model/boxes-of-last-year"
 VENDOR = "arn:aws:sagemaker:us-east-1:123456789012:workteam/vendor-crowd/acme-labels"
 PUBLIC = {
     "labeling__workteam_arn": PUBLIC_TEAM,
@@ -108,6 +109,8 @@ def test_request_with_everything() -> None:
                 "max_percentage_of_input_dataset_labeled": 80,
             },
             labeling__auto_labeling=True,
+            labeling__initial_model_arn=MODEL,
+            labeling__vpc={"security_group_ids": ["sg-1"], "subnets": ["subnet-1", "subnet-2"]},
             labeling__instructions={"title": "펜", "description": "Draw.", "keywords": ["pens"]},
         ),
         workers=2,
@@ -132,7 +135,11 @@ def test_request_with_everything() -> None:
         "LabelingJobAlgorithmSpecificationArn": (
             "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/object-detection"
         ),
-        "LabelingJobResourceConfig": {"VolumeKmsKeyId": KMS},
+        "InitialActiveLearningModelArn": MODEL,
+        "LabelingJobResourceConfig": {
+            "VolumeKmsKeyId": KMS,
+            "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1", "subnet-2"]},
+        },
     }
     expected["Tags"] = [
         {"Key": "cost-center", "Value": "vision"},
