@@ -77,8 +77,8 @@ class StoppingConditions(Settings):
 class Vpc(Settings):
     """VpcConfig of the instances that automated labeling trains on."""
 
-    security_group_ids: tuple[str, ...] = Field(min_length=1, max_length=5)
-    subnets: tuple[str, ...] = Field(min_length=1, max_length=16)
+    security_group_ids: Annotated[tuple[str, ...], Strict(False)] = Field(min_length=1, max_length=5)
+    subnets: Annotated[tuple[str, ...], Strict(False)] = Field(min_length=1, max_length=16)
 
 
 class Labeling(Settings):
