@@ -5,7 +5,7 @@ Starts when a round is recorded. One release at a time: the version numbers of a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -13,8 +13,8 @@ from airflow.sdk import DAG, PartitionedAssetTimetable, get_current_context, tas
 from airflow.sdk.exceptions import AirflowSkipException
 
 from labeling.assets import dataset_asset, labels_asset
+from labeling.dag_arguments import common_arguments
 from labeling.projects import load_projects
-from labeling.retries import RETRY_POLICY
 from labeling.rounds import connected
 from roundtruth.project import Project
 
@@ -26,16 +26,8 @@ def dataset_release(project: Project) -> DAG:
         description=f"Publish the next version of dataset {project.dataset.name}.",
         doc_md=__doc__,
         schedule=PartitionedAssetTimetable(assets=labels_asset(project)),
-        start_date=datetime.combine(project.start_date, datetime.min.time(), UTC),
-        catchup=False,
         max_active_runs=1,
-        default_args={
-            "owner": project.owner,
-            "retries": 3,
-            "retry_delay": timedelta(seconds=30),
-            "retry_policy": RETRY_POLICY,
-        },
-        tags=["roundtruth", "dataset", project.project],
+        **common_arguments(project, "dataset"),
     ) as dag:
         release(project)
     return dag

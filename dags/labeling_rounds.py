@@ -6,7 +6,6 @@ Each run is one round, named by its partition (scheduled and backfilled runs) or
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import (
@@ -27,8 +26,8 @@ from ground_truth.operators import (
 )
 from ground_truth.sensors import GroundTruthLabelingJobSensor
 from labeling.assets import labels_asset
+from labeling.dag_arguments import common_arguments
 from labeling.projects import load_projects
-from labeling.retries import RETRY_POLICY
 from labeling.rounds import this_round
 from roundtruth.project import Project
 
@@ -53,16 +52,8 @@ def labeling_round(project: Project) -> DAG:
         schedule=CronPartitionTimetable(project.schedule, timezone="UTC", key_format="%Y-%m-%d")
         if project.schedule
         else PartitionedAtRuntime(),
-        start_date=datetime.combine(project.start_date, datetime.min.time(), UTC),
-        catchup=False,
         params=PARAMS,
-        default_args={
-            "owner": project.owner,
-            "retries": 3,
-            "retry_delay": timedelta(seconds=30),
-            "retry_policy": RETRY_POLICY,
-        },
-        tags=["roundtruth", "labeling", project.project],
+        **common_arguments(project, "labeling"),
     ) as dag:
         jobs = plan(project)
         for relabel_pass in range(project.consensus.relabel_passes + 1):

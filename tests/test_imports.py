@@ -22,6 +22,7 @@ ROOMS = [
     ["boto3_calls", "local_files"],
     ["storage"],
     ["labeling_settings"],
+    ["dataset_settings"],
     ["project"],
     ["project_files"],
     ["annotations", "image_headers", "categories"],
@@ -201,7 +202,15 @@ def test_dags_leave_the_work_to_stages():
 
 
 def test_what_dags_share_does_no_work_of_a_round():
-    allowed = LABELING_IMPORTS | {"__future__", "collections", "dataclasses", "os", "pathlib", "typing"}
+    allowed = LABELING_IMPORTS | {
+        "__future__",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "os",
+        "pathlib",
+        "typing",
+    }
     found = [i for path in python_files("plugins/labeling") for i in imports(path)]
     assert [str(i) for i in found if not within(i.module, *allowed)] == []
 

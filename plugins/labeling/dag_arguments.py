@@ -1,0 +1,24 @@
+"""What all Dags of a project have in common: start, owner, retries, tags."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from labeling.retries import RETRY_POLICY
+from roundtruth.project import Project
+
+
+def common_arguments(project: Project, *tags: str) -> dict[str, Any]:
+    """Keyword arguments of a project's Dag."""
+    return {
+        "start_date": datetime.combine(project.start_date, datetime.min.time(), UTC),
+        "catchup": False,
+        "default_args": {
+            "owner": project.owner,
+            "retries": 3,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": RETRY_POLICY,
+        },
+        "tags": ["roundtruth", *tags, project.project],
+    }
