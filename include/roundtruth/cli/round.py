@@ -58,6 +58,7 @@ def _summary(project: Project, draft: Draft) -> dict[str, Any]:
         "new": made.new,
         "carried_over": made.carried_over,
         "unreadable": _unreadable(draft),
+        "left_out": made.left_out,
         "starts": made.new >= project.images.minimum,
         "minimum": project.images.minimum,
         "jobs": msgspec.to_builtins(made.jobs),
@@ -82,7 +83,7 @@ def _show(project: Project, draft: Draft) -> None:
     made, summary = draft.plan, _summary(project, draft)
     click.echo(
         f"{made.images} images: {made.new} new, {made.carried_over} carried over from earlier rounds, "
-        f"{made.unreadable} unreadable"
+        f"{made.unreadable} unreadable; {made.left_out} left out by the selection"
     )
     for entry in summary["unreadable"][:SHOWN_UNREADABLE]:
         click.echo(f"  unreadable: {entry['image']}: {entry['reason']}")

@@ -39,7 +39,7 @@ def draft_plan(storage: Storage, project: Project, round_key: str) -> Draft:
     :raises StorageError: when the images cannot be listed.
     """
     folder = round_folder(project, round_key)
-    images = _planned_images(storage, project, folder)
+    candidates, images = _planned_images(storage, project, folder)
     jobs = tuple(_jobs(project, round_key, images))
     chunks = len(_category_chunks(project))
     readable = int((images["unreadable"] == "").sum())
@@ -55,6 +55,7 @@ def draft_plan(storage: Storage, project: Project, round_key: str) -> Draft:
         new=len(images) - carried_over,
         carried_over=carried_over,
         unreadable=len(images) - readable,
+        left_out=candidates - len(images),
         jobs=jobs,
         labeling_usd=price.labeling_usd,
         relabel_usd=price.relabel_usd,
@@ -83,7 +84,8 @@ def plan_round(storage: Storage, project: Project, round_key: str) -> RoundPlan 
     return read_plan(storage, folder)
 
 
-def _planned_images(storage: Storage, project: Project, folder: RoundFolder) -> pd.DataFrame:
+def _planned_images(storage: Storage, project: Project, folder: RoundFolder) -> tuple[int, pd.DataFrame]:
+    """How many images the round could take, and those that it takes."""
     arrivals = find_arrivals(storage, project, folder.key)
     history = read_history(storage, project, without=folder.key)
     carried = history.carried_over
@@ -100,7 +102,7 @@ def _planned_images(storage: Storage, project: Project, folder: RoundFolder) -> 
         chosen = select_images(_with_headers(storage, candidates), project.selection, folder.key)
     else:
         chosen = _with_headers(storage, select_images(candidates, project.selection, folder.key))
-    return _split_into_parts(chosen, project)
+    return len(candidates), _split_into_parts(chosen, project)
 
 
 def _carried_from_elsewhere(

@@ -59,7 +59,7 @@ def test_labels_and_report_are_written_the_same_twice(tmp_path):
         {"ann": [], "bob": []},
     )
     out = tmp_path / "out"
-    result = run(job, "--out", out)
+    result = run(job, "--out", out, "--method", "majority")
     assert result.exit_code == 0, result.output
     assert "1 labels on 2 images from 5 answers of 3 workers; 1 images disputed" in result.stdout
     first = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -69,7 +69,7 @@ def test_labels_and_report_are_written_the_same_twice(tmp_path):
     report = json.loads(first["report.json"])
     assert report["jobs"] == [{"job": "pens-1", "categories": ["pen"], "problems": []}]
     assert [image["source_ref"] for image in report["disputed_images"]] == ["s3://b/0.jpg"]
-    assert run(job, "--out", out).exit_code == 0
+    assert run(job, "--out", out, "--method", "majority").exit_code == 0
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
 
 
@@ -108,6 +108,8 @@ def test_jobs_in_s3(tmp_path, s3_endpoint):
             "s3://labels/annots/pens-1/",
             "--out",
             "s3://labels/out",
+            "--method",
+            "majority",
             "--endpoint-url",
             s3_endpoint,
         ],
@@ -163,7 +165,7 @@ def test_wrong_input_exits_with_2_and_says_why(tmp_path, monkeypatch, arguments,
 @pytest.mark.parametrize(
     ("folder", "images", "placed"),
     [
-        pytest.param("pedestrians-7-workers", 592, True, id="boxes"),
+        pytest.param("pedestrians-7-workers", 603, True, id="boxes"),
         pytest.param("bird-classes-5-workers", 302, False, id="classes"),
     ],
 )
@@ -176,3 +178,23 @@ def test_real_jobs(tmp_path, folder, images, placed):
     assert all(row["image"].startswith("s3://") for row in rows)
     assert all(bool(row["left"]) is placed for row in rows)
     assert rows == sorted(rows, key=lambda row: (row["image"], row["category"], float(row["left"] or 0)))
+
+
+def test_skills_of_one_round_are_read_by_the_next(tmp_path):
+    first = write_job(tmp_path / "pens-1", {"ann": [PEN], "bob": [PEN], "cat": []})
+    second = write_job(tmp_path / "pens-2", {"ann": [PEN], "bob": [PEN], "cat": []})
+    assert run(first, "--out", tmp_path / "1").exit_code == 0
+    skills = tmp_path / "1" / "skills.json"
+    assert {worker["rounds"] for worker in json.loads(skills.read_bytes())["workers"].values()} == {1}
+    assert run(second, "--out", tmp_path / "2", "--skills", skills).exit_code == 0
+    renewed = json.loads((tmp_path / "2" / "skills.json").read_bytes())
+    assert {worker["rounds"] for worker in renewed["workers"].values()} == {2}
+
+
+def test_a_broken_skills_file_is_named(tmp_path):
+    job = write_job(tmp_path / "pens-1", {"ann": [PEN]})
+    broken = tmp_path / "skills.json"
+    broken.write_text('{"version": 1, "workers": [')
+    result = run(job, "--out", tmp_path / "out", "--skills", broken)
+    assert result.exit_code == 2
+    assert "skills.json is not a skills file" in result.stderr

@@ -33,14 +33,18 @@ def plan(sandbox: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_plan_for_people(plan: Any, s3_client: Any, sandbox: Any, bucket: str) -> None:
-    put_images(s3_client, bucket, 5)
-    s3_client.put_object(Bucket=bucket, Key="images/empty.jpg", Body=b"")
+    s3_client.put_object(Bucket=bucket, Key="images/+empty.jpg", Body=b"")
+    put_images(s3_client, bucket, 7)
     before = etags(open_store(sandbox.endpoint_url), bucket)
-    result = plan("--round", "2026-11-16", labeling__max_categories_per_job=1, budget_usd=5)
+    result = plan(
+        "--round", "2026-11-16", labeling__max_categories_per_job=1, budget_usd=5, selection__max_images=6
+    )
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "6 images: 6 new, 0 carried over from earlier rounds, 1 unreadable"
-    assert lines[1] == f"  unreadable: s3://{bucket}/images/empty.jpg: is empty (0 bytes)"
+    assert lines[0] == (
+        "6 images: 6 new, 0 carried over from earlier rounds, 1 unreadable; 2 left out by the selection"
+    )
+    assert lines[1] == f"  unreadable: s3://{bucket}/images/+empty.jpg: is empty (0 bytes)"
     assert "pens-2026-11-16-1" in result.stdout
     assert "pens-2026-11-16-2" in result.stdout
     assert lines[-1] == "Price: 0.80 USD, up to 0.80 USD more for relabeling (budget 5.00 USD)"
@@ -58,6 +62,7 @@ def test_plan_for_machines(plan: Any, s3_client: Any, bucket: str) -> None:
         "project": "pens",
         "round": "r1",
         "images": 3,
+        "left_out": 0,
         "new": 3,
         "carried_over": 0,
         "starts": False,
