@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from labeling.assets import dataset_asset, labels_asset
 from labeling.dag_arguments import common_arguments
+from labeling.links import show_data_docs, with_data_docs
 from labeling.projects import load_projects
 from labeling.rounds import connected
 from roundtruth.project import Project
@@ -48,8 +49,9 @@ def release(project: Project) -> None:
 
     @task
     def check_dataset(candidate_uri: str) -> dict[str, Any]:
-        from roundtruth.stages.dataset_release import check
+        from roundtruth.stages.dataset_release import check, data_docs_uri
 
+        show_data_docs(project, data_docs_uri(candidate_uri))
         return check(*connected(project), candidate_uri)
 
     # After an approval that was not needed this task still runs; after one that was refused it does not.
@@ -62,7 +64,7 @@ def release(project: Project) -> None:
         return published
 
     candidate_uri = assemble_version()
-    checked = check_dataset(candidate_uri)
+    checked = with_data_docs(check_dataset(candidate_uri))
     published = publish_version(candidate_uri)
     if project.dataset.approval == "auto":
         checked >> published

@@ -27,6 +27,7 @@ from ground_truth.operators import (
 from ground_truth.sensors import GroundTruthLabelingJobSensor
 from labeling.assets import labels_asset
 from labeling.dag_arguments import common_arguments
+from labeling.links import show_data_docs, with_data_docs
 from labeling.projects import load_projects
 from labeling.rounds import this_round
 from roundtruth.project import Project
@@ -56,9 +57,10 @@ def labeling_round(project: Project) -> DAG:
         **common_arguments(project, "labeling"),
     ) as dag:
         jobs = plan(project)
+        inspected = inspect(project, jobs)
         for relabel_pass in range(project.consensus.relabel_passes + 1):
             jobs = measure(project, relabel_pass, label(project, relabel_pass, jobs))
-        finish(project, after=jobs)
+        finish(project, after=jobs, inspected=inspected)
     return dag
 
 
@@ -156,7 +158,23 @@ def measure(project: Project, relabel_pass: int, after: Any) -> Any:
     return measured
 
 
-def finish(project: Project, after: Any) -> None:
+def inspect(project: Project, planned: Any) -> Any:
+    """Read every image once while people work; None where the project file says not to."""
+    if not project.quality.near_duplicates:
+        return None
+
+    @task
+    def inspect_images() -> dict[str, int]:
+        from roundtruth.stages.image_inspection import inspect
+
+        return inspect(*this_round(project))
+
+    inspected = inspect_images()
+    planned >> inspected
+    return inspected
+
+
+def finish(project: Project, after: Any, inspected: Any) -> None:
     """Merge the categories of all jobs, check the labels, and record the round."""
 
     @task
@@ -167,9 +185,12 @@ def finish(project: Project, after: Any) -> None:
 
     @task
     def check_quality() -> dict[str, Any]:
+        from roundtruth.stages.image_inspection import data_docs_uri
         from roundtruth.stages.labeling_round import check
 
-        return check(*this_round(project))
+        storage, _, round_key = this_round(project)
+        show_data_docs(project, data_docs_uri(project, round_key))
+        return check(storage, project, round_key)
 
     labels = labels_asset(project)
 
@@ -184,7 +205,10 @@ def finish(project: Project, after: Any) -> None:
         event.extra = recorded
         return recorded
 
-    after >> merge_categories() >> check_quality() >> record_round()
+    checked = with_data_docs(check_quality())
+    after >> merge_categories() >> checked >> record_round()
+    if inspected is not None:
+        inspected >> checked
 
 
 for _project in load_projects().projects:

@@ -56,12 +56,25 @@ def _facts(record: RoundRecord, version: dict[str, Any], pulled: Path) -> list[t
         ("boxes", str(record.boxes)),
         ("jobs", f"{len(record.jobs)} ({', '.join(job.name for job in record.jobs)})"),
         ("answers", f"{record.answers} by people, {record.answers / max(record.images, 1):.2f} an image"),
+        ("answers spent", _answers_spent(record)),
         ("disputed images", f"{record.counts.get(DISPUTED, 0)} (they join the next round)"),
         ("price", f"{record.spent_usd:.2f} USD on AWS at the project's fees"),
         ("version", f"{version['version']}: {version['images']} images, {version['boxes']} boxes"),
         ("in S3", version["uri"]),
         ("on disk", str(pulled)),
     ]
+
+
+def _answers_spent(record: RoundRecord) -> str:
+    """Answers an image, beside as many workers on every image as a disputed one gets."""
+    first = max((job.workers for job in record.jobs if not job.relabel_pass), default=0)
+    passes = {job.relabel_pass: job.workers for job in record.jobs if job.relabel_pass}
+    fixed = first + sum(passes.values())
+    # Several jobs ask about one image where it has many categories: then an image has as many answers more.
+    asked = sum(job.images for job in record.jobs if not job.relabel_pass)
+    an_image = record.answers / max(asked, 1)
+    gold = f", and {record.gold_answers} on gold images" if record.gold_answers else ""
+    return f"{an_image:.2f} an image, against {fixed} for a fixed number of workers{gold}"
 
 
 def _accuracy(

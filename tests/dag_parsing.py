@@ -34,6 +34,7 @@ def describe(task):
         "trigger_rule": str(task.trigger_rule.value),
         "mapped": task.get_closest_mapped_task_group() is not None,
         "outlets": [outlet.name for outlet in task.outlets],
+        "links": [link.name for link in task.operator_extra_links],
     }
 
 bag = DagBag(sys.argv[1])

@@ -42,6 +42,32 @@ def copy(s3_client: Any, source: ObjectUri, target: ObjectUri) -> None:
         raise StorageError(f"Cannot copy {source} to {target}: S3 answers {code}.") from error
 
 
+def copy_if_unchanged(s3_client: Any, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
+    """Copy an object on the server's side while it has this ETag (CopySourceIfMatch); tells whether it did.
+
+    :raises StorageError: when a bucket is missing, or S3 refuses for another reason.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        s3_client.copy_object(
+            Bucket=target.bucket,
+            Key=target.key,
+            CopySource={"Bucket": source.bucket, "Key": source.key},
+            CopySourceIfMatch=f'"{etag}"',
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in {"PreconditionFailed", "412"}:
+            return False
+        require_bucket(s3_client, source)
+        require_bucket(s3_client, target)
+        if code in {"NoSuchKey", "404"}:
+            return False
+        raise StorageError(f"Cannot copy {source} to {target}: S3 answers {code}.") from error
+    return True
+
+
 def require_bucket(s3_client: Any, uri: ObjectUri) -> None:
     """Ask whether the bucket of an object is there.
 

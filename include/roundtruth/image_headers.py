@@ -64,6 +64,15 @@ def read_image_headers(
     return storage.run_many(lambda stored: (stored, _header_or_error(storage, stored)), objects)
 
 
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an opened image, 1–8; 1 where it has none."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif would decode all pixels, to look for EXIF data behind them
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    # Phones write 0, which EXIF does not define; viewers take it for upright.
+    return orientation if orientation in range(1, 9) else 1
+
+
 def _header_or_error(storage: Storage, stored: StoredObject) -> ImageHeader | ImageError:
     try:
         return read_image_header(
@@ -85,17 +94,9 @@ def _parse(prefix: bytes, name: str) -> ImageHeader | None:
                 format=str(image.format),
                 width=image.width,
                 height=image.height,
-                orientation=_orientation(image),
+                orientation=orientation_of(image),
             )
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} has too many pixels: {error}.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError):
         return None
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # getexif would decode all pixels, to look for EXIF data behind them
-    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    # Phones write 0, which EXIF does not define; viewers take it for upright.
-    return orientation if orientation in range(1, 9) else 1

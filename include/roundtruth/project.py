@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, Field, Strict, StringConstraints, field_validator, model_validator
 
+from roundtruth.dataset_settings import Format, GroupBy, Pinned
 from roundtruth.labeling_settings import WORKERS_PER_OBJECT, Labeling, Settings
+from roundtruth.quality_settings import Quality, Share
 from roundtruth.storage import ObjectUri
 
 # Together with a round and a job number it must fit Ground Truth's 63 characters (see rounds/names.py).
@@ -39,11 +40,16 @@ def _s3_folder(folder: str) -> str:
     return folder.rstrip("/")
 
 
+def _s3_object(uri: str) -> str:
+    if not _S3_FOLDER.fullmatch(uri) or uri.endswith("/") or uri.count("/") < 3:
+        raise ValueError("must be a file in S3, s3://<bucket>/<key>")
+    return uri
+
+
 ProjectName = Annotated[str, AfterValidator(_project_name)]
 S3Folder = Annotated[str, AfterValidator(_s3_folder)]
+S3Object = Annotated[str, AfterValidator(_s3_object)]
 CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Severity = Literal["critical", "warning", "info"]
 
 
 class Images(Settings):
@@ -87,78 +93,23 @@ class Selection(Settings):
         return self
 
 
+class Gold(Settings):
+    """Images whose truth is known, mixed into the round's first jobs to see how workers do."""
+
+    truth: S3Object  # JSON lines {"source-ref", "boxes"}, or the output manifest of a trusted job
+    share: float = Field(default=0.05, gt=0, le=0.5)  # gold images for each other image
+
+
 class Consensus(Settings):
     """When workers count as agreed, and how their boxes become one."""
 
-    method: Literal["majority", "median", "ground-truth"] = "median"
+    method: Literal["fused", "majority", "median", "ground-truth"] = "fused"
     min_iou: Share = 0.4  # boxes of two workers that overlap less are different objects
-    min_agreement: Share = 0.5  # mean agreement an image needs, 0–1
+    min_agreement: Share = 0.5  # majority, median: mean agreement an image needs, 0–1
+    max_doubt: float = Field(default=0.2, ge=0)  # fused: boxes expected to be wrong that an image may have
     relabel_passes: int = Field(default=1, ge=0, le=3)
     relabel_workers: int = Field(default=2, ge=1, le=WORKERS_PER_OBJECT)
-
-
-class Quality(Settings):
-    """Thresholds of the checks, and severities that differ from the default, by check name."""
-
-    # What each check is and why: quality/checks.py. A critical check blocks the release, or quarantines the
-    # images that fail it where only they are at fault; a warning is shown; info is counted.
-    default_severities: ClassVar[dict[str, Severity]] = {
-        "columns_and_types": "critical",
-        "label_image_known": "critical",
-        "category_known": "critical",
-        "box_inside_image": "critical",
-        "positive_size": "critical",
-        "sliver_clipped": "info",
-        "box_side": "warning",
-        "aspect_ratio": "warning",
-        "box_fills_image": "warning",
-        "duplicate_box": "warning",
-        "two_classes_on_one_object": "warning",
-        "images_accounted_for": "critical",
-        "image_listed_once": "critical",
-        "status_known": "critical",
-        "status_fits_boxes": "critical",
-        "size_known": "critical",
-        "size_as_drawn": "critical",
-        "image_readable": "warning",
-        "content_unique": "warning",
-        "upright": "info",
-        "boxes_per_image": "warning",
-        "quarantined_share": "critical",
-        "negative_share": "warning",
-        "boxes_per_category": "warning",
-        "manifest_line_usable": "warning",
-        "image_in_one_split": "critical",
-        "content_in_one_split": "critical",
-        "category_in_every_split": "warning",
-        "split_filled": "warning",
-        "dataset_file_valid": "critical",
-    }
-
-    clip_tolerance: float = Field(default=1, ge=0)  # pixels; a box that sticks out no further is clipped
-    min_box_side: float = Field(default=2, ge=0)  # pixels
-    max_aspect_ratio: float = Field(default=50, ge=1)
-    max_box_share: Share = 0.98  # of the image's area
-    duplicate_iou: Share = 0.9
-    max_boxes_per_image: int = Field(default=300, ge=1)  # what YOLO's prediction keeps (max_det)
-    max_negative_share: Share = 0.9
-    max_quarantine_share: Share = 0.2  # of the planned images; more is a broken job, not broken images
-    min_boxes_per_category: int = Field(default=1, ge=0)
-    severities: dict[str, Severity] = Field(default_factory=dict)
-
-    @field_validator("severities")
-    @classmethod
-    def _name_checks(cls, severities: dict[str, Severity]) -> dict[str, Severity]:
-        for name in severities:
-            if name not in cls.default_severities:
-                near = get_close_matches(name, cls.default_severities, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f"there is no check {name!r}{hint}")
-        return severities
-
-    def severity(self, check: str) -> Severity:
-        """The severity of a check in this project."""
-        return self.severities.get(check, self.default_severities[check])
+    gold: Gold | None = None
 
 
 class Splits(Settings):
@@ -180,7 +131,9 @@ class Dataset(Settings):
 
     name: ProjectName
     splits: Splits = Splits()
-    formats: Annotated[tuple[Literal["yolo", "voc", "coco", "csv"], ...], Strict(False)] = ("yolo",)
+    group_by: GroupBy | None = None
+    pinned: Pinned = Field(default_factory=dict)  # overrides where an image was; takes its group along
+    formats: Annotated[tuple[Format, ...], Strict(False)] = ("yolo",)
     layout: Literal["tree", "packed"] = "tree"
     approval: Literal["auto", "on-warning", "always"] = "auto"
     approval_hours: float = Field(default=72, gt=0)  # without an answer until then nothing is published

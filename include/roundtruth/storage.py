@@ -145,13 +145,14 @@ class Storage:
                 return None
             return stored_object(uri.bucket, meta)
 
-    def write(self, uri: ObjectUri, data: bytes) -> None:
-        """Write an object, replacing what is there."""
+    def write(self, uri: ObjectUri, data: bytes, *, content_type: str | None = None) -> None:
+        """Write an object, replacing what is there; with a content type browsers can show it."""
         with self._explained(uri, "write"):
             if uri.is_local:
                 local_files.write(uri, data)
             else:
-                obstore.put(self._store(uri), uri.key, data)
+                attributes = {"Content-Type": content_type} if content_type else None
+                obstore.put(self._store(uri), uri.key, data, attributes=attributes)
 
     def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
         """Write an object unless one is there (If-None-Match); tells whether this call wrote it."""
@@ -193,6 +194,11 @@ class Storage:
                 obstore.copy(self._store(source), source.key, target.key)
             else:
                 boto3_calls.copy(self._s3_client, source, target)
+
+    def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
+        """Copy an S3 object only while it has this ETag (obstore cannot: boto3); tells whether it did."""
+        with self._explained(source, "copy"):
+            return boto3_calls.copy_if_unchanged(self._s3_client, source, target, etag)
 
     def delete(self, uri: ObjectUri) -> None:
         """Delete an object; deleting what is not there is no error."""

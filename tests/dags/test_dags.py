@@ -22,11 +22,14 @@ def edges(dag):
     return {name: set(task["downstream"]) for name, task in dag["tasks"].items()}
 
 
-def labeling_pass(group, entered_from, then):
-    """The edges of one labeling pass: a mapped group of four tasks in a row, all fed by the list of jobs."""
+def labeling_pass(group, entered_from, then, *, beside=None):
+    """The edges of one labeling pass: a mapped group of four tasks in a row, all fed by the list of jobs.
+
+    ``beside`` is another task that starts with them.
+    """
     names = [f"{group}.{name}" for name in CHAIN]
     after = [*({name} for name in names[1:]), {then}]
-    return {entered_from: set(names), **dict(zip(names, after, strict=True))}
+    return {entered_from: {*names, *([beside] if beside else [])}, **dict(zip(names, after, strict=True))}
 
 
 def test_every_good_project_has_its_two_dags(dags):
@@ -37,7 +40,8 @@ def test_the_pens_round_is_wired_as_designed(dags):
     assert edges(dags["pens_labeling_round"]) == {
         "open_round": {"wait_for_images"},
         "wait_for_images": {"plan_round"},
-        **labeling_pass("label", "plan_round", "measure_consensus"),
+        **labeling_pass("label", "plan_round", "measure_consensus", beside="inspect_images"),
+        "inspect_images": {"check_quality"},
         **labeling_pass("relabel_1", "measure_consensus", "measure_consensus_1"),
         "measure_consensus_1": {"merge_categories"},
         "merge_categories": {"check_quality"},
@@ -130,6 +134,16 @@ def test_a_pass_without_jobs_does_not_stop_the_round(dags):
     measured = {name: task["trigger_rule"] for name, task in tasks.items() if "measure" in name}
     assert set(measured.values()) == {"none_failed"}
     assert len(measured) == 4
+
+
+def test_checks_lead_to_their_data_docs(dags):
+    linked = {
+        (dag_id, name)
+        for dag_id in ("pens_labeling_round", "pens_dataset_release")
+        for name, task in dags[dag_id]["tasks"].items()
+        if "Data Docs" in task["links"]
+    }
+    assert linked == {("pens_labeling_round", "check_quality"), ("pens_dataset_release", "check_dataset")}
 
 
 def test_rounds_and_releases_meet_at_the_labels(dags):

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from roundtruth.errors import ProjectError
-from roundtruth.project import Project, Quality
+from roundtruth.project import Project
 from roundtruth.project_files import load_project
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri
 from tests.project_samples import ABSENT, PUBLIC_TEAM, load_changed, make_project
 
@@ -150,6 +151,15 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("an agreement of NaN", {"consensus": {"min_agreement": float("nan")}}, "min_agreement: ", "finite"),
     ("too many passes", {"consensus": {"relabel_passes": 4}}, "consensus.relabel_passes: ", "3"),
+    ("gold without truth", {"consensus": {"gold": {"share": 0.1}}}, "consensus.gold.truth: ", "is required"),
+    ("gold in a folder", {"consensus": {"gold": {"truth": "s3://bucket/gold/"}}}, "gold.truth: ", "a file"),
+    ("gold of a bucket", {"consensus": {"gold": {"truth": "s3://bucket"}}}, "gold.truth: ", "a file in S3"),
+    (
+        "nothing but gold",
+        {"consensus": {"gold": {"truth": "s3://bucket/truth.jsonl", "share": 1.0}}},
+        "consensus.gold.share: ",
+        "0.5",
+    ),
     (
         "an unknown check",
         {"quality": {"severities": {"box_inside": "info"}}},
@@ -220,6 +230,8 @@ def test_defaults() -> None:
         "dataset": {
             "name": "pens",
             "splits": {"train": 0.8, "val": 0.1, "test": 0.1},
+            "group_by": None,
+            "pinned": {},
             "formats": ("yolo",),
             "layout": "tree",
             "approval": "auto",

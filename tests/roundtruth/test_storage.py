@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,12 @@ def test_etag_has_no_quotes_and_is_the_same_everywhere(storage: Storage, bucket:
     assert content.etag == found.etag == "900150983cd24fb0d6963f7d28e17f72"
     assert next(storage.list_objects(ObjectUri(bucket, ""))).etag == found.etag
     assert found.last_modified.tzinfo is not None
+
+
+def test_a_page_is_served_as_one(sandbox: Any, storage: Storage, bucket: str) -> None:
+    storage.write(ObjectUri(bucket, "docs/index.html"), b"<p>", content_type="text/html; charset=utf-8")
+    with urllib.request.urlopen(f"{sandbox.endpoint_url}/{bucket}/docs/index.html", timeout=10) as answer:
+        assert (answer.headers["Content-Type"], answer.read()) == ("text/html; charset=utf-8", b"<p>")
 
 
 def test_object_that_is_not_there(storage: Storage, bucket: str) -> None:
@@ -241,6 +248,22 @@ def test_no_message_holds_a_credential(
         assert SECRET_KEY not in str(seen)
         seen = seen.__cause__
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["a.jpg", "sp ace/#1%+&?.jpg", "한글/😀.jpg"])
+def test_copy_only_of_the_object_that_was_meant(storage: Storage, bucket: str, key: str) -> None:
+    source, target = ObjectUri(bucket, key), ObjectUri(bucket, f"copy/{key}")
+    assert not storage.copy_if_unchanged(source, target, "0" * 32)  # nothing is there
+    storage.write(source, b"one")
+    head = storage.head(source)
+    assert head is not None
+    assert storage.copy_if_unchanged(source, target, head.etag)
+    assert storage.read(target) == b"one"
+    storage.write(source, b"two")
+    assert not storage.copy_if_unchanged(source, target, head.etag)
+    assert storage.read(target) == b"one"
+    with pytest.raises(StorageError, match="no-such-bucket-here"):
+        storage.copy_if_unchanged(target, ObjectUri("no-such-bucket-here", "x"), head.etag)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -15,7 +15,7 @@ COMMANDS = {
     "check": "The quality report of manifests or datasets.",
     "consensus": "Fuse the workers' answers of Ground Truth jobs into labels.",
     "convert": "Turn output manifests into a dataset: YOLO, VOC, COCO or CSV.",
-    "dataset": "List, pull and verify published dataset versions.",
+    "dataset": "Published dataset versions: list, show, pull, verify, diff, rollback, export, explain.",
     "project": "Validate project files.",
     "round": "Plan a labeling round without starting it.",
     "sandbox": "Run S3 and Ground Truth on this machine, with simulated workers.",

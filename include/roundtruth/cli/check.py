@@ -21,8 +21,9 @@ from roundtruth.cli.console import (
     print_json,
 )
 from roundtruth.errors import StorageError
-from roundtruth.project import Project, Quality
+from roundtruth.project import Project
 from roundtruth.project_files import load_project
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from roundtruth.consensus.job_answers import JobAnswers
     from roundtruth.consensus.measure import ConsensusResult
+    from roundtruth.consensus.worker_skills import WorkerSkills
 
 DEFAULTS = Consensus()
 METHODS = get_args(Consensus.model_fields["method"].annotation)
@@ -40,8 +41,16 @@ CSV_COLUMNS = ("image", "category", "left", "top", "width", "height", "score")
     type=float,
     default=DEFAULTS.min_agreement,
     show_default=True,
-    help="Images whose workers agree less are disputed (0–1).",
+    help="Majority, median: images whose workers agree less are disputed (0–1).",
 )
+@click.option(
+    "--max-doubt",
+    type=float,
+    default=DEFAULTS.max_doubt,
+    show_default=True,
+    help="Fused: images with more boxes expected to be wrong are disputed.",
+)
+@click.option("--skills", help="The skills.json of an earlier round: what is known of its workers.")
 @json_option
 @endpoint_option
 def command(
@@ -50,25 +59,28 @@ def command(
     method: str,
     min_iou: float,
     min_agreement: float,
+    max_doubt: float,
+    skills: str | None,
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
     """Fuse the raw answers of one or several jobs, local or s3:// (<S3OutputPath>/<job name>).
 
     Writes labels.csv (image, category, left, top, width, height, score; pixels; no place for classification)
-    and report.json (agreement, workers by pseudonym, disputed images and why).
+    report.json (agreement, workers by pseudonym, disputed images and why) and, with the method fused,
+    skills.json (what is now known of each worker).
     """
-    settings = _settings(method=method, min_iou=min_iou, min_agreement=min_agreement)
-    storage = _storage((*job_folders, out), endpoint_url)
+    settings = _settings(method=method, min_iou=min_iou, min_agreement=min_agreement, max_doubt=max_doubt)
+    storage = _storage((*job_folders, out, *([skills] if skills else [])), endpoint_url)
     with progress_bar() as progress:
         jobs = [
             _read(storage, folder) for folder in progress.track(job_folders, description="Reading answers")
         ]
         measuring = progress.add_task("Matching boxes", total=None)
-        result = _measure(jobs, settings)
+        result = _measure(jobs, settings, _known(storage, skills))
         progress.remove_task(measuring)
     report = _report(result, jobs)
-    _write(storage, ObjectUri.parse(out), result, report)
+    _write(storage, ObjectUri.parse(out), result, report, with_skills=method == "fused")
     _show(result, report, out, as_json)
 
 
@@ -94,7 +106,13 @@ def _read(storage: Storage, folder: str) -> JobAnswers:
     return read_job_answers(JobFolder(storage, ObjectUri.parse(folder.rstrip("/"))))
 
 
-def _measure(jobs: list[JobAnswers], settings: Consensus) -> ConsensusResult:
+def _known(storage: Storage, place: str | None) -> WorkerSkills | None:
+    from roundtruth.consensus.worker_skills import decode_skills
+
+    return decode_skills(storage.read(ObjectUri.parse(place)), name=place) if place else None
+
+
+def _measure(jobs: list[JobAnswers], settings: Consensus, skills: WorkerSkills | None) -> ConsensusResult:
     import pandas as pd
 
     from roundtruth.consensus.classification import measure_classes
@@ -110,9 +128,15 @@ def _measure(jobs: list[JobAnswers], settings: Consensus) -> ConsensusResult:
     consolidated = _stacked([job.consolidated for job in jobs])
     if jobs[0].is_classification:
         multi_label = any(job.is_multi_label for job in jobs)
-        return measure_classes(answers, settings, multi_label=multi_label, consolidated=consolidated)
+        return measure_classes(
+            answers, settings, multi_label=multi_label, consolidated=consolidated, skills=skills
+        )
     return measure_consensus(
-        answers, settings, consolidated=consolidated, categories_by_job=_categories_by_job(jobs)
+        answers,
+        settings,
+        consolidated=consolidated,
+        categories_by_job=_categories_by_job(jobs),
+        skills=skills,
     )
 
 
@@ -137,13 +161,18 @@ def _report(result: ConsensusResult, jobs: list[JobAnswers]) -> dict[str, Any]:
     return {**result.report, "jobs": sources}
 
 
-def _write(storage: Storage, out: ObjectUri, result: ConsensusResult, report: dict[str, Any]) -> None:
+def _write(
+    storage: Storage, out: ObjectUri, result: ConsensusResult, report: dict[str, Any], *, with_skills: bool
+) -> None:
     from roundtruth.consensus.report import encode_report
+    from roundtruth.consensus.worker_skills import encode_skills
 
     labels = result.labels.rename(columns={"source_ref": "image"})[list(CSV_COLUMNS)]
     labels = labels.sort_values(list(CSV_COLUMNS), kind="stable")
     storage.write(out / "labels.csv", labels.to_csv(index=False, lineterminator="\n").encode())
     storage.write(out / "report.json", encode_report(report))
+    if with_skills:
+        storage.write(out / "skills.json", encode_skills(result.skills))
 
 
 def _show(result: ConsensusResult, report: dict[str, Any], out: str, as_json: bool) -> None:

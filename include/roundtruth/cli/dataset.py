@@ -1,9 +1,7 @@
-"""`roundtruth dataset`: list, pull and verify published dataset versions."""
+"""`roundtruth dataset`: published dataset versions; list, pull and verify are here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +9,35 @@ import click
 
 from roundtruth.cli.console import (
     FAILED_CHECK,
-    endpoint_option,
-    json_option,
     notes,
     open_storage,
     print_json,
     progress_bar,
 )
-from roundtruth.datasets.versions import LATEST
-from roundtruth.storage import ObjectUri
+from roundtruth.cli.dataset_contents import explain, export
+from roundtruth.cli.dataset_history import diff, rollback, show
+from roundtruth.cli.dataset_place import find_dataset, place_options
 
 SHOWN_PROBLEMS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Dataset:
-    root: ObjectUri
-    name: str
-    version: str
-
-
-def _place_options(function: Callable[..., None]) -> Callable[..., None]:
-    project = click.option(
-        "--project",
-        "project_file",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="Project file that says where the dataset lies.",
-    )
-    root = click.option("--root", help="Root of the project, s3://bucket/folder, instead of a project file.")
-    return endpoint_option(json_option(project(root(function))))
-
-
 @click.group(name="dataset")
 def command() -> None:
-    """List, pull and verify published dataset versions. A DATASET is name, name@v0003 or name@latest."""
+    """Published dataset versions. A DATASET is name, name@v0003 or name@latest."""
 
 
 @command.command(name="list")
 @click.argument("dataset", required=False)
-@_place_options
+@place_options
 def list_command(
     dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
 ) -> None:
     """List the versions of a dataset, oldest first."""
     from roundtruth.datasets.folder import DatasetFolder
-    from roundtruth.datasets.versions import latest_version, list_versions
+    from roundtruth.datasets.latest import latest_version
+    from roundtruth.datasets.versions import list_versions
 
-    place = _find(dataset, project_file, root)
+    place = find_dataset(dataset, project_file, root)
     storage = open_storage(endpoint_url)
     folder = DatasetFolder(place.root / "datasets" / place.name)
     records = list_versions(storage, folder)
@@ -93,7 +73,7 @@ def list_command(
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to fill."
 )
-@_place_options
+@place_options
 def pull(
     dataset: str | None,
     out: Path,
@@ -105,7 +85,7 @@ def pull(
     """Make the tree of a version in a folder; goes on where an earlier pull stopped."""
     from roundtruth.datasets.pull import pull_version
 
-    place = _find(dataset, project_file, root)
+    place = find_dataset(dataset, project_file, root)
     storage = open_storage(endpoint_url)
     with progress_bar() as progress:
         task = progress.add_task("Pulling", total=None)
@@ -139,7 +119,7 @@ def pull(
 
 @command.command()
 @click.argument("dataset", required=False)
-@_place_options
+@place_options
 def verify(
     dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
 ) -> None:
@@ -158,7 +138,7 @@ def verify(
         if dataset is not None and Path(dataset).is_dir() and project_file is None and root is None:
             what, result = dataset, verify_folder(Path(dataset), show)
         else:
-            place = _find(dataset, project_file, root)
+            place = find_dataset(dataset, project_file, root)
             what = f"{place.name}@{place.version}"
             result = verify_version(open_storage(endpoint_url), place.root, place.name, place.version, show)
     if as_json:
@@ -181,15 +161,5 @@ def _show_problems(what: str, result: Any) -> None:
     click.echo(f"{what}: {result.files} files checked{unchecked}, {len(result.problems)} problems")
 
 
-def _find(dataset: str | None, project_file: Path | None, root: str | None) -> _Dataset:
-    name, _, version = (dataset or "").partition("@")
-    if (project_file is None) == (root is None):
-        raise click.UsageError("give the place of the dataset by --project or by --root")
-    if project_file is not None:
-        from roundtruth.project_files import load_project
-
-        project = load_project(project_file)
-        return _Dataset(root=project.root_uri, name=name or project.dataset.name, version=version or LATEST)
-    if not name:
-        raise click.UsageError("--root needs the name of the dataset too, such as pens@latest")
-    return _Dataset(root=ObjectUri.parse((root or "").rstrip("/")), name=name, version=version or LATEST)
+for _command in (show, diff, rollback, export, explain):
+    command.add_command(_command)

@@ -59,6 +59,7 @@ def _summary(project: Project, draft: Draft) -> dict[str, Any]:
         "carried_over": made.carried_over,
         "unreadable": _unreadable(draft),
         "left_out": made.left_out,
+        "gold": len(made.gold),
         "starts": made.new >= project.images.minimum,
         "minimum": project.images.minimum,
         "jobs": msgspec.to_builtins(made.jobs),
@@ -85,6 +86,10 @@ def _show(project: Project, draft: Draft) -> None:
         f"{made.images} images: {made.new} new, {made.carried_over} carried over from earlier rounds, "
         f"{made.unreadable} unreadable; {made.left_out} left out by the selection"
     )
+    if made.gold:
+        click.echo(
+            f"{len(made.gold)} gold images are mixed in: their truth is known, workers are judged by it"
+        )
     for entry in summary["unreadable"][:SHOWN_UNREADABLE]:
         click.echo(f"  unreadable: {entry['image']}: {entry['reason']}")
     more = made.unreadable - SHOWN_UNREADABLE

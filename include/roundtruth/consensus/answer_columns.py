@@ -69,13 +69,10 @@ def answer_columns(
     submitted = _numbered(_text(answers, "submitted"))[1]
     answer = np.stack([image, chunk, worker, submitted, job], axis=1)
     kept, repeated = _first_answers(answer)
-    tasks, task = np.unique(answer[:, :2], axis=0, return_inverse=True)
-    task = task.ravel()
+    tasks, _, task = _distinct(answer[:, :2])
     task_job = np.full(len(tasks), len(jobs))
     np.minimum.at(task_job, task[kept], job[kept])
-    counted, first_row, row_answer = np.unique(
-        np.stack([task[kept], worker[kept]], axis=1), axis=0, return_index=True, return_inverse=True
-    )
+    counted, first_row, row_answer = _distinct(np.stack([task[kept], worker[kept]], axis=1))
     seconds = pd.to_numeric(answers["seconds"]).to_numpy(np.float64) if "seconds" in answers else None
     return AnswerColumns(
         images=images,
@@ -87,14 +84,14 @@ def answer_columns(
         answer_worker=counted[:, 1],
         answer_seconds=np.full(len(counted), np.nan) if seconds is None else seconds[kept][first_row],
         repeated_answers=repeated,
-        **_boxes(answers, kept, task, worker, row_answer.ravel()),
+        **_boxes(answers, kept, task, worker, row_answer),
     )
 
 
 def _text(answers: pd.DataFrame, column: str) -> pd.Series[Any]:
     if column not in answers:
         return pd.Series([""] * len(answers), index=answers.index)
-    return answers[column].fillna("")
+    return answers[column].astype("str").fillna("")
 
 
 def _numbered(values: pd.Series[Any]) -> tuple[list[str], Ints]:
@@ -128,9 +125,23 @@ def _first_answers(answer: NDArray[Any]) -> tuple[Ints, int]:
     """
     if not len(answer):
         return np.zeros(0, np.int64), 0
-    distinct, of_row = np.unique(answer, axis=0, return_inverse=True)
+    distinct, _, of_row = _distinct(answer)
     first = np.r_[True, (distinct[1:, :3] != distinct[:-1, :3]).any(axis=1)]
-    return np.flatnonzero(first[of_row.ravel()]), int((~first).sum())
+    return np.flatnonzero(first[of_row]), int((~first).sum())
+
+
+def _distinct(rows: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:
+    """The sorted distinct rows, where each stands first, and the number of each row.
+
+    As ``numpy.unique`` with an axis, which sorts rows as bytes and is many times slower.
+    """
+    order = np.lexsort(rows.T[::-1])
+    ordered = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    number = np.empty(len(rows), np.int64)
+    number[order] = np.cumsum(new) - 1
+    return ordered[new], order[new], number
 
 
 def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answer: Ints) -> dict[str, Any]:

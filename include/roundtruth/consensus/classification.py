@@ -9,38 +9,44 @@ import pandas as pd
 
 from roundtruth.consensus.alpha import krippendorff_alpha
 from roundtruth.consensus.answer_columns import AnswerColumns, answer_columns
-from roundtruth.consensus.dawid_skene import dawid_skene
+from roundtruth.consensus.likely_categories import POOL_PRIOR, likeliest, likely_categories
 from roundtruth.consensus.majority import label_frame
 from roundtruth.consensus.matching import Bools, Floats, Ints
 from roundtruth.consensus.measure import ConsensusResult
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.consensus.report import REPORT_VERSION
+from roundtruth.consensus.worker_skills import WorkerSkills
 from roundtruth.errors import ConsensusError
 from roundtruth.project import Consensus
 
+UNCERTAIN = "uncertain"
 TIED = "tied"
 NO_MAJORITY = "no majority"
 LOW_AGREEMENT = "low agreement"
 
-# Answers that the pool's habits weigh in a worker's confusion: workers of a crowd give few answers each.
-POOL_PRIOR = 3.0
-
 
 def measure_classes(
-    answers: pd.DataFrame, settings: Consensus, *, multi_label: bool, consolidated: pd.DataFrame | None = None
+    answers: pd.DataFrame,
+    settings: Consensus,
+    *,
+    multi_label: bool,
+    consolidated: pd.DataFrame | None = None,
+    skills: WorkerSkills | None = None,
 ) -> ConsensusResult:
-    """Fuse chosen categories by majority, or keep Ground Truth's own choice (``method: ground-truth``).
+    """Fuse chosen categories, or keep Ground Truth's own choice (``method: ground-truth``).
 
-    With one category an image, the one with the most votes wins (ties: first by name; the image is disputed);
-    with several, each that strictly more than half of the workers chose. ``score`` is the share of votes.
+    ``fused``: Dawid–Skene; the likeliest category of an image, or each that is likelier than not, and
+    ``score`` is its probability. ``majority``: the category with the most votes wins (ties: first by name;
+    the image is disputed), or each that strictly more than half of the workers chose; ``score`` is the share
+    of votes.
 
     :param answers: ``annotations.ANSWERS``; one row a chosen category, left to height are not read.
     :return: as for boxes, with null places in the labels; ``agreement`` of an image is the mean over its
         pairs of workers of their Jaccard index.
     :raises ConsensusError: when the method is for boxes only, or ground-truth is asked for and not given.
     """
-    if settings.method not in ("majority", "ground-truth"):
-        raise ConsensusError(f"method: {settings.method} is for boxes; classification takes majority.")
+    if settings.method == "median":
+        raise ConsensusError("method: median is for boxes; classification takes fused or majority.")
     if settings.method == "ground-truth" and consolidated is None:
         raise ConsensusError("method: ground-truth needs the output manifest of the job; use majority.")
     placed = answers.assign(left=0.0, top=0.0, width=1.0, height=1.0)
@@ -49,8 +55,14 @@ def measure_classes(
     votes = _votes(columns, choice)
     won, tied = _winners(columns, votes, multi_label)
     agreement = _agreement(columns, choice)
-    reasons = _reasons(columns, votes, tied, agreement, settings.min_agreement, multi_label)
-    labels = _labels(columns, votes, won)
+    likely, renewed = likely_categories(columns, choice, skills or WorkerSkills(), multi_label)
+    if settings.method == "fused":
+        labels = _labels(columns, votes, likeliest(likely, multi_label), likely)
+        reasons = _doubts(columns, likely, settings.max_doubt, multi_label)
+    else:
+        renewed = skills or WorkerSkills()
+        labels = _labels(columns, votes, won, votes / columns.task_answers[:, None])
+        reasons = _reasons(columns, votes, tied, agreement, settings.min_agreement, multi_label)
     if settings.method == "ground-truth" and consolidated is not None:
         labels = _of_ground_truth(columns, votes, consolidated)
     images = pd.DataFrame(
@@ -63,7 +75,8 @@ def measure_classes(
         }
     ).astype({"source_ref": "str", "disputed": "bool", "reason": "str"})
     report = _report(columns, choice, votes, multi_label, settings, images)
-    return ConsensusResult(labels=labels, images=images, report=report)
+    report["dawid_skene"] = None if multi_label else _differences(columns, votes, likely)
+    return ConsensusResult(labels=labels, images=images, report=report, skills=renewed)
 
 
 def _choices(columns: AnswerColumns) -> Bools:
@@ -121,14 +134,14 @@ def _reasons(
     return [", ".join(name for flag, name in flags if flag[task]) for task in range(len(votes))]
 
 
-def _labels(columns: AnswerColumns, votes: Ints, won: Bools) -> pd.DataFrame:
+def _labels(columns: AnswerColumns, votes: Ints, won: Bools, score: Floats) -> pd.DataFrame:
     task, category = np.nonzero(won)
     return label_frame(
         {
             "source_ref": [columns.images[image] for image in columns.task_image[task]],
             "category": [columns.categories[number] for number in category],
             **dict.fromkeys(("left", "top", "width", "height"), np.nan),
-            "score": votes[task, category] / columns.task_answers[task],
+            "score": score[task, category],
             "votes": votes[task, category],
             "answers": columns.task_answers[task],
             "job": [columns.task_job[number] for number in task],
@@ -188,20 +201,26 @@ def _report(
             ],
         },
         "workers": _workers(columns, choice, votes, multi_label),
-        "dawid_skene": None if multi_label else _dawid_skene(columns, choice, votes),
         "disputed_images": _disputed(columns, votes, images),
     }
 
 
-def _dawid_skene(columns: AnswerColumns, choice: Bools, votes: Ints) -> dict[str, Any]:
+def _doubts(columns: AnswerColumns, likely: Floats, max_doubt: float, multi_label: bool) -> list[str]:
+    """Images of which so many categories are expected to be wrong, by two or more answers."""
+    if multi_label:
+        doubt = np.minimum(likely, 1 - likely).sum(axis=1)
+    else:
+        best = likely.max(axis=1, initial=0)
+        doubt = np.where(best > 0, 1 - best, 0)
+    disputed = (doubt > max_doubt) & (columns.task_answers > 1)
+    return [UNCERTAIN if flag else "" for flag in disputed.tolist()]
+
+
+def _differences(columns: AnswerColumns, votes: Ints, likely: Floats) -> dict[str, Any]:
     """Where workers' skills make another category likelier than the most votes do."""
-    answer, category = np.nonzero(choice)
-    answered, item = np.unique(columns.answer_task[answer], return_inverse=True)
-    shape = (len(answered), len(columns.workers), len(columns.categories))
-    worker = columns.answer_worker[answer]
-    probability = dawid_skene(item, worker, category, shape, prior=POOL_PRIOR).probability
-    likeliest = probability.argmax(axis=1) if probability.size else np.zeros(len(answered), np.int64)
-    most = votes[answered].argmax(axis=1) if probability.size else likeliest
+    answered = np.flatnonzero(votes.sum(axis=1) > 0)
+    likeliest = likely[answered].argmax(axis=1) if likely.size else answered
+    most = votes[answered].argmax(axis=1) if likely.size else answered
     return {
         "pool_prior": POOL_PRIOR,
         "differs_from_majority": [
@@ -209,7 +228,7 @@ def _dawid_skene(columns: AnswerColumns, choice: Bools, votes: Ints) -> dict[str
                 "source_ref": columns.images[columns.task_image[answered[row]]],
                 "majority": columns.categories[most[row]],
                 "likeliest": columns.categories[likeliest[row]],
-                "probability": float(probability[row, likeliest[row]]),
+                "probability": float(likely[answered[row], likeliest[row]]),
             }
             for row in np.flatnonzero(likeliest != most).tolist()
         ],

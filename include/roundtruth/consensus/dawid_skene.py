@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from roundtruth.consensus.group_categories import CategorySkill
 from roundtruth.consensus.matching import Floats, Ints
 
 _SMALLEST = 1e-10  # a share of zero would rule a category out for ever
@@ -32,12 +33,19 @@ class ItemCategories:
 
 
 def dawid_skene(
-    item: Ints, worker: Ints, category: Ints, shape: tuple[int, int, int], *, prior: float = 0.0
+    item: Ints,
+    worker: Ints,
+    category: Ints,
+    shape: tuple[int, int, int],
+    *,
+    prior: float = 0.0,
+    known: CategorySkill | None = None,
 ) -> ItemCategories:
     """Estimate categories of items from answers, one entry each, every item answered at least once.
 
     :param shape: how many items, workers and categories there are.
     :param prior: how many answers the pool's habits weigh in each row of a worker's confusion.
+    :param known: right and all answers of each worker in earlier rounds.
     """
     items, workers, categories = shape
     probability = np.zeros((items, categories))
@@ -48,8 +56,9 @@ def dawid_skene(
     np.add.at(probability, (item, category), 1.0)
     probability /= probability.sum(axis=1, keepdims=True)
     for _ in range(_ROUNDS):
-        confusion = _confusion(probability, item, worker, category, (workers, categories), prior)
         share = probability.mean(axis=0)
+        carried = _carried(known, share) if known else 0.0
+        confusion = _confusion(probability, item, worker, category, (workers, categories), prior, carried)
         renewed = _probability(confusion, share, item, worker, category, items)
         change = float(np.abs(renewed - probability).max())
         probability = renewed
@@ -59,7 +68,13 @@ def dawid_skene(
 
 
 def _confusion(
-    probability: Floats, item: Ints, worker: Ints, category: Ints, shape: tuple[int, int], prior: float
+    probability: Floats,
+    item: Ints,
+    worker: Ints,
+    category: Ints,
+    shape: tuple[int, int],
+    prior: float,
+    carried: Floats | float,
 ) -> Floats:
     workers, categories = shape
     given = np.zeros((workers, categories, categories))  # worker, given, true: adds whole rows at once
@@ -68,8 +83,19 @@ def _confusion(
     if prior:
         pool = counts.sum(axis=0) + np.eye(categories) + 1 / categories
         counts = counts + prior * pool / pool.sum(axis=1, keepdims=True)
-    counts = np.maximum(counts, _SMALLEST)
+    counts = np.maximum(counts + carried, _SMALLEST)
     result: Floats = counts / counts.sum(axis=2, keepdims=True)
+    return result
+
+
+def _carried(known: CategorySkill, share: Floats) -> Floats:
+    """Answers of earlier rounds, spread over categories as they occur; wrong ones over the others alike."""
+    categories = len(share)
+    accuracy = np.divide(known.right, known.boxes, out=np.zeros(len(known.boxes)), where=known.boxes > 0)
+    wrong = (1 - accuracy) / max(categories - 1, 1)
+    same = np.eye(categories)
+    rows = accuracy[:, None, None] * same + wrong[:, None, None] * (1 - same)
+    result: Floats = known.boxes[:, None, None] * share[:, None] * rows
     return result
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from roundtruth.consensus.agreement import BoxPairs
 from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.fused import FusedRound
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import Bools, Floats
 from roundtruth.consensus.pseudonyms import pseudonym
@@ -20,6 +21,9 @@ TIED = "tied"  # drawn by exactly half
 LABEL_MISMATCH = "label mismatch"  # its boxes have different categories
 LOW_OVERLAP = "low overlap"  # its boxes overlap less than the agreement asked for
 REASONS = (MISSING, EXTRA, TIED, LABEL_MISMATCH, LOW_OVERLAP)
+
+# A group of which there is less doubt than this is not named as a reason: more answers are not for its sake.
+_NOTEWORTHY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +73,45 @@ def find_disputes(
     return Disputes(
         tasks=tasks, images=images, reasons={name: flag & disputed for name, flag in reasons.items()}
     )
+
+
+def find_doubts(columns: AnswerColumns, fused: FusedRound, *, max_doubt: float) -> Disputes:
+    """Tell which tasks are still uncertain after ``fused``, so that more answers may settle them.
+
+    The doubt of a task is how many of its boxes are expected to be wrong: not an object (or one left out), of
+    another category, or overlapping the object by less than three quarters. With one answer nothing is
+    doubted, as there is nobody to disagree.
+    """
+    groups = fused.groups
+    doubts = group_doubts(fused)
+    total = np.bincount(groups.task, weights=sum(doubts), minlength=len(columns.task_answers))
+    tasks = (total > max_doubt) & (columns.task_answers > 1)
+    images = np.zeros(len(columns.images), bool)
+    images[columns.task_image[tasks]] = True
+    existence, category, place = (tasks[groups.task] & (doubt > _NOTEWORTHY) for doubt in doubts)
+    # Where doubt is spread over many objects, each of them is a reason.
+    unnamed = tasks & ~np.isin(np.arange(len(tasks)), groups.task[existence | category | place])
+    existence |= unnamed[groups.task] & (groups.votes > 0)
+    tied = 2 * groups.votes == groups.answers
+    return Disputes(
+        tasks=tasks,
+        images=images,
+        reasons={
+            MISSING: existence & ~tied & (2 * groups.votes > groups.answers),
+            EXTRA: existence & ~tied & (2 * groups.votes < groups.answers),
+            TIED: existence & tied,
+            LABEL_MISMATCH: category,
+            LOW_OVERLAP: place,
+        },
+    )
+
+
+def group_doubts(fused: FusedRound) -> tuple[Floats, Floats, Floats]:
+    """The chance that each group is wrong by existence, by category and by place."""
+    drawn = fused.groups.votes > 0
+    existence = np.minimum(fused.real, 1 - fused.real) * drawn
+    kept = fused.real * fused.groups.accepted
+    return existence, kept * (1 - fused.category_probability), kept * fused.misplaced
 
 
 def image_reasons(columns: AnswerColumns, groups: Groups, disputes: Disputes) -> list[str]:

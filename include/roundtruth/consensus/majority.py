@@ -32,6 +32,7 @@ class Groups:
     runner_up_votes: Ints  # of the second category; 0 where all chose one
     edges: Floats  # left, top, right, bottom in pixels
     accepted: Bools
+    score: Floats  # how sure it is an object, 0–1: the share of votes, or a probability
 
     @property
     def category_tied(self) -> Bools:
@@ -39,21 +40,19 @@ class Groups:
         result: Bools = (self.votes > 0) & (self.runner_up_votes == self.category_votes)
         return result
 
-    @property
-    def score(self) -> Floats:
-        """Share of the workers who drew it, 0–1."""
-        result: Floats = self.votes / np.maximum(self.answers, 1)
-        return result
 
-
-def group_boxes(columns: AnswerColumns, *, min_iou: float, place: Place = "mean") -> Groups:
+def group_boxes(
+    columns: AnswerColumns, *, min_iou: float, place: Place = "mean", tolerance: float = 0.0
+) -> Groups:
     """Match the boxes of all tasks and take the majority of each group.
 
     A group is an object when strictly more than half of the workers who answered its task drew it; so with
     one worker every box counts, and with two both must have drawn it. Its box is the mean or the median of
     each edge.
+
+    :param tolerance: see ``matching.match_boxes``.
     """
-    box_group = _match_usable(columns, min_iou)
+    box_group = every_box(columns, match_usable(columns, min_iou, tolerance))
     count = int(box_group.max()) + 1 if len(box_group) else 0
     task = np.zeros(count, np.int64)
     task[box_group] = columns.box_task
@@ -72,7 +71,34 @@ def group_boxes(columns: AnswerColumns, *, min_iou: float, place: Place = "mean"
         runner_up_votes=runner_up_votes,
         edges=_place(members, columns.box_edges[usable], votes, place),
         accepted=2 * votes > answers,
+        score=votes / np.maximum(answers, 1),
     )
+
+
+def match_usable(columns: AnswerColumns, min_iou: float, tolerance: float) -> Ints:
+    """The group of each usable box, numbered by task."""
+    usable = columns.box_usable
+    return match_boxes(
+        columns.box_task[usable],
+        columns.box_worker[usable],
+        columns.box_category[usable],
+        columns.box_edges[usable],
+        min_iou=min_iou,
+        tolerance=tolerance,
+    )
+
+
+def every_box(columns: AnswerColumns, usable_group: Ints) -> Ints:
+    """Every box in exactly one group: usable ones as given, each of the others alone, numbered by task."""
+    usable = columns.box_usable
+    group = np.empty(len(usable), np.int64)
+    group[usable] = usable_group
+    group[~usable] = len(usable) + np.arange(int((~usable).sum()))
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    result: Ints = rank[inverse]
+    return result
 
 
 def labels_of(columns: AnswerColumns, groups: Groups) -> pd.DataFrame:
@@ -103,25 +129,6 @@ def label_frame(columns: dict[str, object]) -> pd.DataFrame:
     types |= dict.fromkeys(("left", "top", "width", "height", "score"), "float64")
     typed: pd.DataFrame = frame.astype({**types, "votes": "int16", "answers": "int16"})
     return typed
-
-
-def _match_usable(columns: AnswerColumns, min_iou: float) -> Ints:
-    """Every box in exactly one group: usable ones matched, each of the others alone, numbered by task."""
-    usable = columns.box_usable
-    group = np.empty(len(usable), np.int64)
-    group[usable] = match_boxes(
-        columns.box_task[usable],
-        columns.box_worker[usable],
-        columns.box_category[usable],
-        columns.box_edges[usable],
-        min_iou=min_iou,
-    )
-    group[~usable] = len(usable) + np.arange(int((~usable).sum()))
-    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    result: Ints = rank[inverse]
-    return result
 
 
 def _vote_category(members: Ints, category: Ints, count: int) -> tuple[Ints, Ints, Ints]:

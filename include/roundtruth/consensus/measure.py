@@ -12,10 +12,12 @@ import pandas as pd
 from roundtruth.consensus.agreement import box_pairs, image_agreement, task_agreement
 from roundtruth.consensus.answer_columns import AnswerColumns, answer_columns
 from roundtruth.consensus.consolidated import score_consolidated
-from roundtruth.consensus.disputes import find_disputes, image_reasons
-from roundtruth.consensus.majority import Place, group_boxes, labels_of
-from roundtruth.consensus.matching import Floats, Ints
+from roundtruth.consensus.disputes import find_disputes, find_doubts, image_reasons
+from roundtruth.consensus.fused import FusedRound, fuse_boxes
+from roundtruth.consensus.majority import Groups, Place, group_boxes, labels_of
+from roundtruth.consensus.matching import HAND_TOLERANCE, Floats, Ints
 from roundtruth.consensus.report import consensus_report
+from roundtruth.consensus.worker_skills import WorkerSkills
 from roundtruth.errors import ConsensusError
 from roundtruth.project import Consensus
 
@@ -28,12 +30,14 @@ class ConsensusResult:
     sorted: source_ref, answers (distinct workers, int16), agreement (0–1, NaN with one answer), disputed
     (bool), reason (such as `2 missing, 1 extra`; empty where not disputed). ``report``: content of
     consensus.json; see ``report.encode_report``. An image that stands in ``images`` and not in ``labels`` is
-    a negative.
+    a negative. ``skills``: what is known of the workers after this round; with another method than ``fused``
+    what was given.
     """
 
     labels: pd.DataFrame
     images: pd.DataFrame
     report: dict[str, Any]
+    skills: WorkerSkills
 
 
 def measure_consensus(
@@ -42,17 +46,21 @@ def measure_consensus(
     *,
     consolidated: pd.DataFrame | None = None,
     categories_by_job: Mapping[str, Sequence[str]] | None = None,
+    skills: WorkerSkills | None = None,
 ) -> ConsensusResult:
     """Match the boxes of all workers and fuse them by ``settings.method``.
 
-    Boxes are matched within an image and the jobs that asked for the same categories; an object needs
-    strictly more than half of the workers who answered these jobs. A worker who answers the same categories
-    of an image again counts once, with the first answer.
+    Boxes are matched within an image and the jobs that asked for the same categories. ``fused`` weighs
+    workers by their skill and keeps what is likelier an object than not; by ``majority`` and ``median`` an
+    object needs strictly more than half of the workers who answered these jobs. A worker who answers the same
+    categories of an image again counts once, with the first answer.
 
     :param answers: ``annotations.ANSWERS``, rows in any order.
     :param consolidated: Ground Truth's own boxes (source_ref, category, left, top, width, height, optional
         job); needed by ``method: ground-truth``, compared in the report where given.
     :param categories_by_job: what each job asked for; without it all jobs asked for the same.
+    :param skills: what earlier rounds say of the workers (``worker_skills.decode_skills``); only ``fused``
+        uses it. Never give the file that this same round wrote: its answers would count twice.
     :raises ConsensusError: when a table lacks a column, a box is not finite, or a job's categories are
         unknown.
     """
@@ -61,12 +69,14 @@ def measure_consensus(
             "method: ground-truth needs the consolidated boxes of the jobs; give them or use majority."
         )
     columns = answer_columns(answers, categories_by_job)
-    place: Place = "median" if settings.method == "median" else "mean"
-    groups = group_boxes(columns, min_iou=settings.min_iou, place=place)
+    groups, fused = _groups(columns, settings, skills)
     pairs = box_pairs(columns, groups)
     by_task = task_agreement(columns, pairs)
     by_image = image_agreement(columns, by_task)
-    disputes = find_disputes(columns, groups, pairs, by_task, min_agreement=settings.min_agreement)
+    if fused:
+        disputes = find_doubts(columns, fused, max_doubt=settings.max_doubt)
+    else:
+        disputes = find_disputes(columns, groups, pairs, by_task, min_agreement=settings.min_agreement)
     report = consensus_report(columns, groups, pairs, disputes, by_image, settings)
     labels = labels_of(columns, groups)
     if consolidated is not None:
@@ -79,7 +89,18 @@ def measure_consensus(
         )
         labels = kept if settings.method == "ground-truth" else labels
     images = _image_frame(columns, by_image, disputes.images, image_reasons(columns, groups, disputes))
-    return ConsensusResult(labels=labels, images=images, report=report)
+    renewed = fused.skills if fused else skills or WorkerSkills()
+    return ConsensusResult(labels=labels, images=images, report=report, skills=renewed)
+
+
+def _groups(
+    columns: AnswerColumns, settings: Consensus, skills: WorkerSkills | None
+) -> tuple[Groups, FusedRound | None]:
+    if settings.method == "fused":
+        fused = fuse_boxes(columns, min_iou=settings.min_iou, skills=skills)
+        return fused.groups, fused
+    place: Place = "median" if settings.method == "median" else "mean"
+    return group_boxes(columns, min_iou=settings.min_iou, place=place, tolerance=HAND_TOLERANCE), None
 
 
 def _image_frame(
@@ -99,5 +120,6 @@ def _image_frame(
 
 def _workers_of_images(columns: AnswerColumns) -> Ints:
     pairs = np.stack([columns.task_image[columns.answer_task], columns.answer_worker], axis=1)
-    distinct = np.unique(pairs, axis=0) if len(pairs) else pairs
-    return np.bincount(distinct[:, 0], minlength=len(columns.images))
+    width = max(len(columns.workers), 1)
+    distinct = np.unique(pairs[:, 0] * width + pairs[:, 1])
+    return np.bincount(distinct // width, minlength=len(columns.images))

@@ -11,7 +11,7 @@ from roundtruth.consensus.agreement import BoxPairs, agreement_report
 from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.disputes import Disputes, dispute_report
 from roundtruth.consensus.majority import Groups
-from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Floats
+from roundtruth.consensus.matching import HAND_TOLERANCE, SAME_CATEGORY_BONUS, Floats
 from roundtruth.consensus.workers import worker_reports
 from roundtruth.project import Consensus
 
@@ -34,7 +34,11 @@ def consensus_report(
     known = agreement[np.isfinite(agreement)]
     return {
         "version": REPORT_VERSION,
-        "parameters": {**settings.model_dump(mode="json"), "same_category_bonus": SAME_CATEGORY_BONUS},
+        "parameters": {
+            **settings.model_dump(mode="json"),
+            "same_category_bonus": SAME_CATEGORY_BONUS,
+            "hand_tolerance": HAND_TOLERANCE,
+        },
         "counts": _counts(columns, groups, disputes),
         "agreement": {
             "mean": float(known.mean()) if len(known) else None,

@@ -18,10 +18,11 @@ from roundtruth.datasets.candidate import BoxRepairs, Candidate, LeftOut
 from roundtruth.datasets.class_registry import ClassRegistry, register_classes
 from roundtruth.datasets.file_names import dataset_file_name
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder
+from roundtruth.datasets.latest import read_latest
 from roundtruth.datasets.sources import current_etags
-from roundtruth.datasets.splits import assign_splits
+from roundtruth.datasets.split_memory import assign_and_remember, read_memory
 from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
-from roundtruth.datasets.versions import VersionRecord, latest_version, newest_version
+from roundtruth.datasets.versions import VersionRecord, newest_version
 from roundtruth.errors import CategoryError, DatasetError
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
@@ -49,6 +50,7 @@ class _Rounds:
 class _Parent:
     record: VersionRecord | None
     images: pd.DataFrame
+    memory: pd.DataFrame
 
     @property
     def copied(self) -> frozenset[tuple[str, str]]:
@@ -62,8 +64,8 @@ def assemble_candidate(storage: Storage, project: Project) -> Candidate | None:
     """Put together what all recorded rounds of a project brought; None when there is nothing to publish.
 
     Rounds count in order of their keys; the newest round that has publishable labels for an image wins. The
-    project's categories are appended to the class registry. Images keep the split they have in the newest
-    version. Running it again on the same rounds gives the same candidate.
+    project's categories are appended to the class registry. Images keep the split they had in any
+    earlier version. Running it again on the same rounds gives the same candidate.
 
     :raises DatasetError: when a file of a round is not what round.json says, or an image has no size.
     :raises CategoryError: when a label has a category that neither the project nor the registry knows.
@@ -82,10 +84,9 @@ def assemble_candidate(storage: Storage, project: Project) -> Candidate | None:
         )
         return None
     labels, repairs = _labels(rounds.labels, images, project, registry)
-    previous = dict(zip(parent.images["source_ref"], parent.images["split"], strict=True))
-    splits = assign_splits(images["source_ref"], project.dataset.splits.model_dump(), previous)
+    assigned = assign_and_remember(storage, project, images, labels, parent.memory)
     images = images.assign(
-        split=[splits[source_ref] for source_ref in images["source_ref"]],
+        split=[assigned.splits[source_ref] for source_ref in images["source_ref"]],
         file=[dataset_file_name(source_ref) for source_ref in images["source_ref"]],
     )
     candidate = Candidate(
@@ -100,6 +101,8 @@ def assemble_candidate(storage: Storage, project: Project) -> Candidate | None:
         parent=parent.record.version if parent.record else None,
         left_out=left_out,
         repairs=repairs,
+        torn_groups=assigned.torn,
+        splits=assigned.memory,
     )
     return None if _is_published(storage, folder, parent.record, candidate) else candidate
 
@@ -107,10 +110,14 @@ def assemble_candidate(storage: Storage, project: Project) -> Candidate | None:
 def _is_published(
     storage: Storage, folder: DatasetFolder, newest: VersionRecord | None, candidate: Candidate
 ) -> bool:
-    """A crash may have come between version.json and the pointer: then publishing has a rest to do."""
+    """A crash may have come between version.json and the pointer: then publishing has a rest to do.
+
+    After a rollback the pointer stays behind the newest version on purpose (latest.py).
+    """
     if newest is None or newest.spec_digest != candidate.digest:
         return False
-    return latest_version(storage, folder) == newest.version
+    pointer = read_latest(storage, folder)
+    return pointer is not None and newest.version in {pointer.version, *pointer.withdrawn}
 
 
 def _read_rounds(storage: Storage, project: Project) -> _Rounds:
@@ -148,10 +155,12 @@ def _read_table(
 
 def _read_parent(storage: Storage, folder: DatasetFolder) -> _Parent:
     record = newest_version(storage, folder)
+    memory = read_memory(storage, folder, record)
     if record is None:
-        return _Parent(record=None, images=table([], DATASET_IMAGES))
+        return _Parent(record=None, images=table([], DATASET_IMAGES), memory=memory)
     uri = folder.version(record.version).images
-    return _Parent(record=record, images=from_parquet(storage.read(uri), DATASET_IMAGES, name=str(uri)))
+    images = from_parquet(storage.read(uri), DATASET_IMAGES, name=str(uri))
+    return _Parent(record=record, images=images, memory=memory)
 
 
 def _choose_images(
@@ -166,7 +175,8 @@ def _choose_images(
         unknown=pd.Series([unknown[key] for key in images["round"]], index=images.index, dtype=object)
     )
     identities = list(zip(images["source_ref"], images["etag"], strict=True))
-    copied = parent.copied
+    # A packed version holds no image itself: there the source has to be there still.
+    copied = parent.copied if project.dataset.layout == "tree" else frozenset()
     current = current_etags(storage, project, [ref for ref, etag in identities if (ref, etag) not in copied])
     gone = [one not in copied and current.get(one[0]) != one[1] for one in identities]
     waits = project.dataset.partial_labels == "wait"

@@ -11,9 +11,10 @@ import msgspec
 import pandas as pd
 
 from roundtruth import __version__
-from roundtruth.annotations import from_parquet, to_parquet
+from roundtruth.annotations import from_parquet, table, to_parquet
 from roundtruth.datasets.boxes import PixelBox
 from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.split_memory import SPLIT_MEMORY
 from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
 from roundtruth.datasets.tree import TreeImage
 from roundtruth.project import Project
@@ -46,6 +47,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None
     left_out: tuple[LeftOut, ...]
     repairs: BoxRepairs
+    torn_groups: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,8 @@ class Candidate:
     """What a version would hold; ``images`` is DATASET_IMAGES, ``labels`` DATASET_LABELS, both sorted.
 
     ``classes`` are the names of the class registry in order of their ids, ``rounds`` all recorded rounds,
-    ``parent`` the newest version when the candidate was assembled.
+    ``parent`` the newest version when the candidate was assembled. ``splits`` is SPLIT_MEMORY,
+    ``torn_groups`` the groups that lay in several splits before anybody called them groups.
     """
 
     project: str
@@ -67,6 +70,8 @@ class Candidate:
     parent: str | None
     left_out: tuple[LeftOut, ...] = ()
     repairs: BoxRepairs = field(default_factory=BoxRepairs)
+    torn_groups: int = 0
+    splits: pd.DataFrame = field(default_factory=lambda: table([], SPLIT_MEMORY))
 
     @cached_property
     def digest(self) -> str:
@@ -77,7 +82,7 @@ class Candidate:
     @cached_property
     def claim(self) -> str:
         """SHA-256 of everything that decides the version's bytes; it holds a version number for itself."""
-        return _sha256(self.digest, _facts(self), __version__)
+        return _sha256(self.digest, _facts(self), _rows(self.splits), __version__)
 
     def images_with_boxes(self) -> Iterator[tuple[TreeImage, list[PixelBox]]]:
         """Each image and its boxes (pixels of the stored image), in order of source_ref."""
@@ -105,6 +110,7 @@ def write_candidate(storage: Storage, project: Project, candidate: Candidate) ->
     folder = dataset_folder(project).candidate(candidate.claim)
     storage.write(folder / "images.parquet", to_parquet(candidate.images, DATASET_IMAGES))
     storage.write(folder / "labels.parquet", to_parquet(candidate.labels, DATASET_LABELS))
+    storage.write(folder / "splits.parquet", to_parquet(candidate.splits, SPLIT_MEMORY))
     storage.write(folder / "candidate.json", msgspec.json.encode(_facts(candidate)))
     return folder
 
@@ -117,7 +123,8 @@ def read_candidate(storage: Storage, folder: ObjectUri) -> Candidate:
     facts = msgspec.json.decode(storage.read(folder / "candidate.json"), type=_Facts)
     images = from_parquet(storage.read(folder / "images.parquet"), DATASET_IMAGES, name="images.parquet")
     labels = from_parquet(storage.read(folder / "labels.parquet"), DATASET_LABELS, name="labels.parquet")
-    return Candidate(images=images, labels=labels, **msgspec.structs.asdict(facts))
+    splits = from_parquet(storage.read(folder / "splits.parquet"), SPLIT_MEMORY, name="splits.parquet")
+    return Candidate(images=images, labels=labels, splits=splits, **msgspec.structs.asdict(facts))
 
 
 def _facts(candidate: Candidate) -> _Facts:

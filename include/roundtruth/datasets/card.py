@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from roundtruth.charts import bar_chart
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.changes import Changes
-from roundtruth.datasets.plots import bar_chart
 from roundtruth.datasets.tree import SPLITS
 from roundtruth.datasets.versions import SplitCounts, VersionRecord
 
@@ -44,6 +44,26 @@ def card_files(candidate: Candidate, record: VersionRecord, changes: Changes) ->
 
     ``record`` says what the version holds; its index is not known yet when the card is made.
     """
+    plots = {f"plots/{name}.svg": plot for name, plot in card_plots(candidate, record).items()}
+    return {"README.md": _text(record, changes).encode(), **plots}
+
+
+def missing_classes(record: VersionRecord) -> dict[str, list[str]]:
+    """Split -> classes with boxes elsewhere and none in it; splits that lack none are missing."""
+    used = [
+        class_id
+        for class_id in range(len(record.classes))
+        if any(counts.boxes_by_class[class_id] for counts in record.splits.values())
+    ]
+    found = {
+        split: [record.classes[class_id] for class_id in used if not counts.boxes_by_class[class_id]]
+        for split, counts in record.splits.items()
+    }
+    return {split: names for split, names in found.items() if names}
+
+
+def card_plots(candidate: Candidate, record: VersionRecord) -> dict[str, bytes]:
+    """The charts that README.md and report.html show, as SVG, by name."""
     splits = list(record.splits)
     classes = {
         name: [record.splits[split].boxes_by_class[class_id] for split in splits]
@@ -53,19 +73,25 @@ def card_files(candidate: Candidate, record: VersionRecord, changes: Changes) ->
         split: [counts.images - counts.negatives, counts.negatives] for split, counts in record.splits.items()
     }
     return {
-        "README.md": _text(record, changes).encode(),
-        "plots/classes.svg": bar_chart("Boxes by class", classes, splits),
-        "plots/splits.svg": bar_chart("Images by split", sizes, ["with boxes", "negatives"]),
-        "plots/boxes_per_image.svg": bar_chart(
-            "Images by number of boxes", _boxes_an_image(candidate), ["images"]
-        ),
-        "plots/box_sizes.svg": bar_chart("Boxes by share of the image's area", _areas(candidate), ["boxes"]),
+        "classes": bar_chart("Boxes by class", classes, splits),
+        "splits": bar_chart("Images by split", sizes, ["with boxes", "negatives"]),
+        "boxes_per_image": bar_chart("Images by number of boxes", _boxes_an_image(candidate), ["images"]),
+        "box_sizes": bar_chart("Boxes by share of the image's area", _areas(candidate), ["boxes"]),
     }
 
 
 def _text(record: VersionRecord, changes: Changes) -> str:
     splits = list(record.splits)
     waiting = "".join(f"- {count} labeled images wait: {why}.\n" for why, count in record.left_out.items())
+    missing = "".join(
+        f"- Split {split} has no box of {', '.join(names)}.\n"
+        for split, names in missing_classes(record).items()
+    )
+    torn = (
+        f"- {record.torn_groups} groups lie in several splits: their images were apart before group_by.\n"
+        if record.torn_groups
+        else ""
+    )
     repairs = ", ".join(f"{count} {what}" for what, count in record.repairs.items() if count)
     return f"""\
 # {record.dataset} {record.version}
@@ -107,12 +133,12 @@ negative: people looked and drew nothing.
 Project {record.project}, rounds {", ".join(record.rounds)}. Made by roundtruth {record.roundtruth}.
 Parent: {record.parent or "none"}. Images added {len(changes.added)}, removed {len(changes.removed)}, \
 replaced {len(changes.replaced)}, relabeled {len(changes.relabeled)}; boxes added {changes.boxes_added}, \
-removed {changes.boxes_removed} (changes.json).
+removed {changes.boxes_removed} (changes.json). report.html shows charts and some of the images.
 
 - {record.partial} images are partially labeled: some class is unknown on them, not absent (`unknown` in
   images.parquet).
 - Boxes repaired: {repairs or "none"}.
-{waiting}"""
+{missing}{torn}{waiting}"""
 
 
 def _class_table(record: VersionRecord) -> str:

@@ -18,6 +18,7 @@ OUTPUT = (
     "images",
     "voc",
     "annotations",
+    "manifest",
     "data.yaml",
     "annot.csv",
     "images.csv",

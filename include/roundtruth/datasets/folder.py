@@ -48,6 +48,11 @@ class VersionFolder:
         """The boxes of the version, DATASET_LABELS."""
         return self.uri / "labels.parquet"
 
+    @property
+    def splits(self) -> ObjectUri:
+        """The splits of all images that were ever in the dataset, SPLIT_MEMORY."""
+        return self.uri / "splits.parquet"
+
 
 @dataclass(frozen=True)
 class DatasetFolder:

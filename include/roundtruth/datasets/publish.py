@@ -23,6 +23,7 @@ from roundtruth.annotations import from_parquet, table, to_parquet
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.card import card_files, split_counts
 from roundtruth.datasets.changes import Changes, compare
+from roundtruth.datasets.contact_sheet import Shown, choose_images, thumbnail
 from roundtruth.datasets.folder import (
     DatasetFolder,
     VersionFolder,
@@ -30,13 +31,15 @@ from roundtruth.datasets.folder import (
     version_name,
     version_number,
 )
+from roundtruth.datasets.latest import move_latest
+from roundtruth.datasets.report import Picture, report_html
+from roundtruth.datasets.split_memory import SPLIT_MEMORY
 from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS, INDEX
 from roundtruth.datasets.tree import TreeFile, TreeMaker
 from roundtruth.datasets.version_writer import Progress, VersionWriter
 from roundtruth.datasets.versions import (
     VersionRecord,
     encode_version,
-    move_latest,
     newest_version,
     read_version,
 )
@@ -87,7 +90,7 @@ def publish_version(
     done = _published(storage, folder, candidate)
     if done is None:
         version = _claim(storage, folder, candidate)
-        record = _write_files(storage, project, candidate, folder, version, progress)
+        record = _write_files(storage, candidate, folder, version, progress)
         done = _conclude(storage, folder, version, candidate, record)
     move_latest(storage, folder, done.version)
     return done
@@ -136,7 +139,6 @@ def _conclude(
 
 def _write_files(
     storage: Storage,
-    project: Project,
     candidate: Candidate,
     folder: DatasetFolder,
     version: VersionFolder,
@@ -149,13 +151,13 @@ def _write_files(
     if candidate.layout == "tree":
         writer.write(_label_files(maker, candidate))
         writer.write(maker.split_files())
-        writer.copy_images(project, parent.copies, parent.uri)
+        writer.copy_images(parent.copies, parent.uri)
     else:
         writer.mention(_label_files(maker, candidate))
         writer.mention(maker.split_files())
         writer.mention_images()
     writer.write(maker.data_yaml())
-    writer.write(_descriptions(candidate, version, parent))
+    writer.write(_descriptions(storage, candidate, version, parent))
     index = to_parquet(table(writer.rows, INDEX), INDEX)
     storage.write(version.index, index)
     return msgspec.structs.replace(
@@ -183,6 +185,7 @@ def _read_parent(storage: Storage, folder: DatasetFolder, candidate: Candidate) 
 def _tables(candidate: Candidate) -> Iterator[TreeFile]:
     yield TreeFile(path="images.parquet", data=to_parquet(candidate.images, DATASET_IMAGES))
     yield TreeFile(path="labels.parquet", data=to_parquet(candidate.labels, DATASET_LABELS))
+    yield TreeFile(path="splits.parquet", data=to_parquet(candidate.splits, SPLIT_MEMORY))
 
 
 def _label_files(maker: TreeMaker, candidate: Candidate) -> Iterator[TreeFile]:
@@ -190,12 +193,29 @@ def _label_files(maker: TreeMaker, candidate: Candidate) -> Iterator[TreeFile]:
         yield from maker.image_files(image, boxes)
 
 
-def _descriptions(candidate: Candidate, version: VersionFolder, parent: _Parent) -> Iterator[TreeFile]:
-    changes = _changes(candidate, parent)
-    for path, data in card_files(candidate, _record(candidate, version), changes).items():
+def _descriptions(
+    storage: Storage, candidate: Candidate, version: VersionFolder, parent: _Parent
+) -> Iterator[TreeFile]:
+    changes, record = _changes(candidate, parent), _record(candidate, version)
+    for path, data in card_files(candidate, record, changes).items():
         yield TreeFile(path=path, data=data)
+    pictures = _pictures(storage, candidate, version)
+    yield TreeFile(path="report.html", data=report_html(candidate, record, changes, pictures))
     yield TreeFile(path="changes.json", data=changes.to_json())
     yield TreeFile(path="left_out.csv", data=_left_out(candidate))
+
+
+def _pictures(storage: Storage, candidate: Candidate, version: VersionFolder) -> list[Picture]:
+    """The contact sheet, from the version's own copies where it has them: nobody changes those meanwhile."""
+    copied = candidate.layout == "tree"
+
+    def look(shown: Shown) -> Picture:
+        uri = version.uri / shown.image.path if copied else ObjectUri.parse(shown.image.source_ref)
+        content = storage.read_if_there(uri)
+        usable = content is not None and (copied or content.etag == shown.etag)
+        return shown, thumbnail(content.data, shown) if content is not None and usable else None
+
+    return list(storage.run_many(look, choose_images(candidate)))
 
 
 def _changes(candidate: Candidate, parent: _Parent) -> Changes:
@@ -236,6 +256,7 @@ def _record(candidate: Candidate, version: VersionFolder) -> VersionRecord:
         splits=splits,
         left_out=dict(sorted(Counter(one.reason for one in candidate.left_out).items())),
         repairs=msgspec.structs.asdict(candidate.repairs),
+        torn_groups=candidate.torn_groups,
         spec_digest=candidate.digest,
         index_sha256="",
         files=0,

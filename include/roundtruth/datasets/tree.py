@@ -2,7 +2,8 @@
 
 Publishing, pulling a packed version and converting manifests all come here. Labels for trainers (YOLO, VOC,
 COCO) are in pixels of the upright image: Ultralytics takes sizes after EXIF orientation, and OpenCV, which it
-and most other trainers read images with, turns them too. annot.csv keeps the stored image's pixels.
+and most other trainers read images with, turns them too. annot.csv and the augmented manifest keep the stored
+image's pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
-from roundtruth.datasets.formats import csv, voc, yolo
+from roundtruth.datasets.formats import csv, manifest, voc, yolo
 from roundtruth.datasets.formats.coco import CocoDocument
 
 SPLITS = ("train", "val", "test")
@@ -57,6 +58,7 @@ class TreeMaker:
         self.formats = frozenset(formats)
         self._coco: dict[str, CocoDocument] = {}
         self._csv: list[bytes] = [csv.HEADER]
+        self._manifest: list[bytes] = []
         self._splits: set[str] = set()
 
     def image_files(self, image: TreeImage, boxes: Sequence[PixelBox]) -> Iterator[TreeFile]:
@@ -87,6 +89,13 @@ class TreeMaker:
                 )
             )
 
+        if "manifest" in self.formats:
+            self._manifest.append(
+                manifest.encode_line(
+                    boxes, self.names, source_ref=image.source_ref, width=image.width, height=image.height
+                )
+            )
+
     def data_yaml(self) -> Iterator[TreeFile]:
         """data.yaml, once all images were given; nothing without YOLO."""
         if "yolo" in self.formats:
@@ -99,3 +108,6 @@ class TreeMaker:
             yield TreeFile(path=f"annotations/{split}.json", data=document.encode(self.names), split=split)
         if "csv" in self.formats:
             yield TreeFile(path="annot.csv", data=b"".join(self._csv))
+        if "manifest" in self.formats:
+            yield TreeFile(path="manifest/label-categories.json", data=manifest.encode_categories(self.names))
+            yield TreeFile(path="manifest/output.manifest", data=b"".join(self._manifest))

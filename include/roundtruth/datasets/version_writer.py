@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.folder import VersionFolder
-from roundtruth.datasets.sources import current_etags
 from roundtruth.datasets.tables import HERE, SOURCE, TABLES
 from roundtruth.datasets.tree import TreeFile, TreeImage
 from roundtruth.errors import DatasetError
-from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage, StoredObject
 
 # Called with the number of files of single images that are done, and the number of all.
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Copy:
+    """An image to be copied; with an ETag only if the source still has it."""
+
+    source: ObjectUri
+    target: ObjectUri
+    size: int  # bytes
+    if_etag: str
 
 
 class VersionWriter:
@@ -53,26 +62,29 @@ class VersionWriter:
         for file in files:
             self._note(file, TABLES)
 
-    def copy_images(
-        self, project: Project, parent: dict[tuple[str, str], str], parent_uri: ObjectUri
-    ) -> None:
+    def copy_images(self, parent: dict[tuple[str, str], str], parent_uri: ObjectUri) -> None:
         """Copy all images on the server's side: from the parent version where it has them, or their source.
 
         :param parent: (source_ref, etag) -> path in the parent version, of the images that it holds.
         :raises DatasetError: when an image is not the one that people labeled any more.
         """
         images = self._images()
-        pairs = []
+        copies = []
         for (image, etag, size), target in images:
             path = parent.get((image.source_ref, etag))
             source = parent_uri / path if path else ObjectUri.parse(image.source_ref)
-            pairs.append((source, target, size))
-        for _ in self._storage.run_many(self._copy, pairs):
+            # Nothing of a published version changes; people may replace what they uploaded at any moment.
+            copies.append(_Copy(source=source, target=target, size=size, if_etag="" if path else etag))
+        replaced = []
+        for source, copied in self._storage.run_many(self._copy, copies):
+            if not copied:
+                replaced.append(str(source))
             self._advance()
-        # After copying: an image that is the labeled one now was the labeled one when it was copied.
-        self._raise_if_replaced(
-            project, [one for one, _ in images if (one[0].source_ref, one[1]) not in parent]
-        )
+        if replaced:
+            raise DatasetError(
+                f"{len(replaced)} images were replaced or deleted since they were labeled, such as "
+                f"{replaced[0]}; assemble the dataset again: they wait until a round has labeled them."
+            )
         self._note_copies(images)
 
     def mention_images(self) -> None:
@@ -93,20 +105,15 @@ class VersionWriter:
             self._storage.write(uri, file.data)
         return file
 
-    def _copy(self, pair: tuple[ObjectUri, ObjectUri, int]) -> None:
-        source, target, size = pair
-        stored = self._there.get(str(target))
-        if stored is None or stored.size != size:
-            self._storage.copy(source, target)
-
-    def _raise_if_replaced(self, project: Project, images: list[tuple[TreeImage, str, int]]) -> None:
-        current = current_etags(self._storage, project, [image.source_ref for image, _, _ in images])
-        replaced = [image.source_ref for image, etag, _ in images if current.get(image.source_ref) != etag]
-        if replaced:
-            raise DatasetError(
-                f"{len(replaced)} images were replaced or deleted since they were labeled, such as "
-                f"{replaced[0]}; assemble the dataset again: they wait until a round has labeled them."
-            )
+    def _copy(self, copy: _Copy) -> tuple[ObjectUri, bool]:
+        """The source, and whether its copy is there."""
+        stored = self._there.get(str(copy.target))
+        if stored is not None and stored.size == copy.size:
+            return copy.source, True
+        if copy.if_etag:
+            return copy.source, self._storage.copy_if_unchanged(copy.source, copy.target, copy.if_etag)
+        self._storage.copy(copy.source, copy.target)
+        return copy.source, True
 
     def _note_copies(self, images: list[tuple[tuple[TreeImage, str, int], ObjectUri]]) -> None:
         folder = self._version.uri / "images"

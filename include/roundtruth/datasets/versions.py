@@ -1,4 +1,4 @@
-"""Published versions: their records, which is the newest, and the pointer `latest`."""
+"""Published versions: their records, and which is the newest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from roundtruth.datasets.folder import DatasetFolder, VersionFolder, version_name, version_number
+from roundtruth.datasets.latest import latest_version
 from roundtruth.errors import DatasetError
 from roundtruth.storage import Storage
 
 LATEST = "latest"
-ATTEMPTS = 20  # other releases that may move the pointer between our read and our write
 
 
 class SplitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +46,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     index_sha256: str
     files: int  # rows of the index
     bytes: int  # of all files of the tree
-
-
-class _Latest(msgspec.Struct, frozen=True):
-    version: str
+    torn_groups: int = 0  # groups in several splits: their images were apart before group_by was set
 
 
 def read_version(storage: Storage, folder: VersionFolder) -> VersionRecord | None:
@@ -92,32 +89,6 @@ def resolve_version(storage: Storage, folder: DatasetFolder, version: str = LATE
         published = ", ".join(one.version for one in list_versions(storage, folder)) or "none"
         raise DatasetError(f"Dataset {folder.name!r} has no version {version!r}; published: {published}.")
     return record
-
-
-def latest_version(storage: Storage, folder: DatasetFolder) -> str | None:
-    """The name of the version that `latest` points to, or None before the first."""
-    content = storage.read_if_there(folder.latest)
-    return msgspec.json.decode(content.data, type=_Latest).version if content else None
-
-
-def move_latest(storage: Storage, folder: DatasetFolder, version: str) -> None:
-    """Point `latest` to a version unless it points to it or a newer one; a conditional write, tried again.
-
-    :raises DatasetError: when others keep moving the pointer.
-    """
-    data = msgspec.json.format(msgspec.json.encode(_Latest(version)), indent=2) + b"\n"
-    for _ in range(ATTEMPTS):
-        content = storage.read_if_there(folder.latest)
-        if content is None:
-            moved = storage.write_if_absent(folder.latest, data)
-        else:
-            current = msgspec.json.decode(content.data, type=_Latest).version
-            if version_number(current) >= version_number(version):
-                return
-            moved = storage.write_if_unchanged(folder.latest, data, content.etag)
-        if moved:
-            return
-    raise DatasetError(f"{folder.latest} was changed by others {ATTEMPTS} times in a row; run this again.")
 
 
 def _newest_first(storage: Storage, folder: DatasetFolder) -> Iterator[VersionRecord]:

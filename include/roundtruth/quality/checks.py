@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roundtruth.annotations import STATUSES
-from roundtruth.project import Quality
 from roundtruth.quality.rules import Between, InSet, RowCount, Rule, Unique
+from roundtruth.quality_settings import Quality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,17 +169,47 @@ def image_checks(settings: Quality, *, planned: int) -> tuple[Check, ...]:
             description="Images are stored upright (no EXIF rotation)",
             if_critical="quarantine",
         ),
-        Check(
-            name="boxes_per_image",
-            rule=Between(column="boxes", at_most=settings.max_boxes_per_image),
-            description=f"An image has at most {settings.max_boxes_per_image} boxes",
-            if_critical="quarantine",
-        ),
+        boxes_per_image_check(settings),
         Check(
             name="quarantined_share",
             rule=Between(column="quarantined", at_most=0, allowed_share=settings.max_quarantine_share),
             description=f"At most {settings.max_quarantine_share:.0%} of the images are quarantined",
             if_critical="block",
+        ),
+    )
+
+
+def boxes_per_image_check(settings: Quality) -> Check:
+    """The check on the number of an image's boxes, in a round and in a dataset."""
+    return Check(
+        name="boxes_per_image",
+        rule=Between(column="boxes", at_most=settings.max_boxes_per_image),
+        description=f"An image has at most {settings.max_boxes_per_image} boxes",
+        if_critical="quarantine",
+    )
+
+
+def content_checks(settings: Quality) -> tuple[Check, ...]:
+    """The checks on what the bytes of images tell (copies.content_measures)."""
+    return (
+        Check(
+            name="near_duplicate",
+            rule=Between(column="near_copies", at_most=0),
+            description="No two images show nearly the same "
+            f"(fingerprints differ by more than {settings.near_duplicate_distance} of 64 bits)",
+            if_critical="quarantine",
+        ),
+        Check(
+            name="extension_fits",
+            rule=Between(column="extension_lies", at_most=0),
+            description="An image has the format that its name says",
+            if_critical="quarantine",
+        ),
+        Check(
+            name="image_unchanged",
+            rule=Between(column="gone", at_most=0),
+            description="Images are still those that were planned, neither replaced nor deleted",
+            if_critical="quarantine",
         ),
     )
 
@@ -204,6 +234,20 @@ def category_checks(settings: Quality) -> tuple[Check, ...]:
             name="boxes_per_category",
             rule=Between(column="boxes", at_least=minimum),
             description=f"Each category has at least {minimum} box{'es' if minimum != 1 else ''}",
+            if_critical="block",
+        ),
+        Check(
+            name="images_per_category",
+            rule=Between(column="images", at_least=settings.min_images_per_category),
+            description=f"Each category is on at least {settings.min_images_per_category} "
+            f"image{'s' if settings.min_images_per_category != 1 else ''}",
+            if_critical="block",
+        ),
+        Check(
+            name="class_balance",
+            rule=Between(column="imbalance", at_most=settings.max_class_imbalance),
+            description=f"For one box of a category there are at most {settings.max_class_imbalance:g} of "
+            "the commonest",
             if_critical="block",
         ),
     )

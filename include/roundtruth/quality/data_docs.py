@@ -25,6 +25,8 @@ text-align:left;vertical-align:top}th{background:#f3f3f3}details{max-width:60rem
 .fa-times:before{content:"\\2717"}.fa-check-circle:before{content:"\\2713"}.modal,.navbar,img,button{display:none}
 """
 
+HTML = "text/html; charset=utf-8"
+
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 _LINK = re.compile(r"<link\b[^>]*>", re.IGNORECASE)
 _IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
@@ -50,8 +52,13 @@ def publish_site(
 ) -> None:
     """Write the index and the collected pages under ``docs_uri``; the index last."""
     pages = {page.relative_to(site).as_posix(): page for page in sorted(site.rglob("*.html"))}
-    storage.write_many((docs_uri / key, page.read_bytes()) for key, page in pages.items())
-    storage.write(docs_uri / "index.html", _index(outcomes, verdict, list(pages)).encode())
+
+    def write(page: tuple[str, bytes]) -> None:
+        storage.write(docs_uri / page[0], page[1], content_type=HTML)
+
+    for _ in storage.run_many(write, ((key, page.read_bytes()) for key, page in pages.items())):
+        pass
+    write(("index.html", _index(outcomes, verdict, list(pages)).encode()))
 
 
 def _self_contained(page: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from roundtruth.project import Quality
-from roundtruth.quality.checks import Check, category_checks, published_checks
+from roundtruth.quality.checks import Check, boxes_per_image_check, category_checks, published_checks
+from roundtruth.quality.copies import look_alikes_elsewhere
+from roundtruth.quality.drift import drift_suite
 from roundtruth.quality.judging import judged
 from roundtruth.quality.measures import category_measures
 from roundtruth.quality.rules import Between, InSet
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 
@@ -24,15 +27,20 @@ def check_dataset(
     settings: Quality,
     *,
     splits: Sequence[str] | None = None,
+    facts: pd.DataFrame | None = None,
+    last: tuple[pd.DataFrame, pd.DataFrame] | None = None,
     docs_uri: ObjectUri | None = None,
     storage: Storage | None = None,
 ) -> Verdict:
     """Check what is about to be published; changes nothing, so each critical failure blocks.
 
-    :param images: source_ref, split, etag; one row an image of the version.
-    :param labels: source_ref, category; one row a box.
+    :param images: source_ref, split, etag, and with ``last`` also width and height; one row an image of the
+        version.
+    :param labels: source_ref, category, and with ``last`` also width and height (pixels); one row a box.
     :param classes: the names of the class registry.
     :param splits: the splits that must hold images; those that occur when it is not given.
+    :param facts: what the images' bytes tell (image_facts.IMAGE_FACTS), to find look-alikes in two splits.
+    :param last: images and labels of the last version, to compare what is new with.
     :param docs_uri: where Data Docs are written (index.html at its top), through ``storage``.
     :raises QualityError: when a check cannot be evaluated.
     """
@@ -44,7 +52,7 @@ def check_dataset(
             name=image_suite.name,
             frame=image_suite.frame,
             key=image_suite.key,
-            checks=(*image_suite.checks, *published_checks(settings)),
+            checks=(*image_suite.checks, *published_checks(settings), _boxes_per_image(settings)),
         ),
         Suite(
             name="dataset_labels",
@@ -59,6 +67,8 @@ def check_dataset(
             checks=category_checks(settings),
         ),
         *split_suites,
+        *_look_alike_suites(images, facts, settings),
+        *([drift_suite(images, labels, *last, classes, settings)] if last is not None else []),
     ]
     counts = {
         "images": len(images),
@@ -76,7 +86,6 @@ def suites_of_splits(
 
     :param images: source_ref, split, etag; ``labels``: source_ref, category.
     """
-    has_boxes = images["source_ref"].isin(labels["source_ref"]).to_numpy()
     filled = pd.DataFrame(
         {
             "split": pd.Series(list(splits), dtype="str"),
@@ -86,7 +95,7 @@ def suites_of_splits(
     return (
         Suite(
             name="dataset_images",
-            frame=_image_measures(images, has_boxes),
+            frame=_image_measures(images, labels),
             key=("source_ref", "split"),
             checks=_IMAGE_CHECKS,
         ),
@@ -98,6 +107,33 @@ def suites_of_splits(
             checks=(_IN_EVERY_SPLIT,),
         ),
     )
+
+
+def _look_alike_suites(
+    images: pd.DataFrame, facts: pd.DataFrame | None, settings: Quality
+) -> tuple[Suite, ...]:
+    if facts is None:
+        return ()
+    found = look_alikes_elsewhere(images, facts, max_distance=settings.near_duplicate_distance)
+    return (
+        Suite(
+            name="dataset_look_alikes",
+            frame=pd.DataFrame(
+                {
+                    "source_ref": images["source_ref"].to_numpy(),
+                    "split": images["split"].to_numpy(),
+                    "looks_like": pd.Series(found, dtype="str"),
+                    "elsewhere": (found != "").astype(float),
+                }
+            ),
+            key=("source_ref", "split", "looks_like"),
+            checks=(_NEAR_DUPLICATES_IN_ONE_SPLIT,),
+        ),
+    )
+
+
+def _boxes_per_image(settings: Quality) -> Check:
+    return replace(boxes_per_image_check(settings), if_critical="block")  # nothing is quarantined here
 
 
 _IMAGE_CHECKS = (
@@ -113,6 +149,13 @@ _IMAGE_CHECKS = (
         description="Images of the same bytes (ETag) are in one split",
         if_critical="block",
     ),
+)
+
+_NEAR_DUPLICATES_IN_ONE_SPLIT = Check(
+    name="near_duplicates_in_one_split",
+    rule=Between(column="elsewhere", at_most=0),
+    description="Images that show nearly the same are in one split",
+    if_critical="block",
 )
 
 _SPLIT_FILLED = Check(
@@ -147,7 +190,9 @@ def _label_checks(classes: Sequence[str]) -> tuple[Check, ...]:
     )
 
 
-def _image_measures(images: pd.DataFrame, has_boxes: np.ndarray) -> pd.DataFrame:
+def _image_measures(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    boxes = images["source_ref"].map(labels["source_ref"].value_counts()).fillna(0)
+    has_boxes = boxes.to_numpy() > 0
     by_content = images.groupby("etag")["split"].nunique()
     known = images["etag"].fillna("").ne("").to_numpy()
     return pd.DataFrame(
@@ -158,6 +203,7 @@ def _image_measures(images: pd.DataFrame, has_boxes: np.ndarray) -> pd.DataFrame
             # Without an ETag (a local file) nothing is known of the content.
             "splits_of_content": np.where(known, images["etag"].map(by_content).fillna(1), 1.0).astype(float),
             "negative": (~has_boxes).astype(float),
+            "boxes": boxes.to_numpy(dtype=float),
         }
     )
 

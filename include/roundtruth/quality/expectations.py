@@ -18,9 +18,9 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
     multicolumn_condition_partial,
 )
 
-from roundtruth.project import Severity
 from roundtruth.quality.checks import Check
 from roundtruth.quality.rules import Between, InSet, RowCount, Unique, holds
+from roundtruth.quality_settings import Severity
 
 METRIC = "multicolumn_values.measure_between"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, QUARANTINED, STATUSES
-from roundtruth.project import Quality
 from roundtruth.quality import checks
+from roundtruth.quality.copies import content_measures, content_of
 from roundtruth.quality.judging import judged
 from roundtruth.quality.measures import (
     category_measures,
@@ -19,9 +19,10 @@ from roundtruth.quality.measures import (
     image_measures,
     label_measures,
 )
-from roundtruth.quality.quarantine import count_images, find_faults, quarantine
+from roundtruth.quality.quarantine import count_images, find_faults, mark_unreadable, quarantine
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 
@@ -42,6 +43,8 @@ def check_round(
     settings: Quality,
     categories: Sequence[str],
     drawn_sizes: pd.DataFrame | None = None,
+    facts: pd.DataFrame | None = None,
+    known: pd.DataFrame | None = None,
     also: Sequence[Suite] = (),
     docs_uri: ObjectUri | None = None,
     storage: Storage | None = None,
@@ -56,6 +59,8 @@ def check_round(
     :param planned: images in the round's plan; the images table must hold exactly these.
     :param categories: the project's categories, to which all labels must have been mapped.
     :param drawn_sizes: source_ref, width, height as Ground Truth reports them, to compare with those stored.
+    :param facts: what the images' bytes tell (image_facts.IMAGE_FACTS); images whose pixels cannot be decoded
+        become UNREADABLE and lose their labels. ``known``: the same of earlier rounds, to find copies of.
     :param also: suites over other tables, judged and shown with these.
     :param docs_uri: where Data Docs are written (index.html at its top), through ``storage``.
     :raises QualityError: when a check cannot be evaluated at all.
@@ -66,6 +71,8 @@ def check_round(
         # Nothing else can be measured; the verdict blocks on the columns.
         verdict = judged([columns], settings, docs_uri=docs_uri, storage=storage, counts={"planned": planned})
         return QualityResult(labels=labels, images=images, verdict=verdict)
+    if facts is not None:
+        labels, images = mark_unreadable(labels, images, facts)
     judgeable = _judgeable(labels, images)
     clipped, clipped_by = clip_slivers(labels[judgeable], images, tolerance=settings.clip_tolerance)
     labels = pd.concat([clipped, labels[~judgeable]]).sort_index() if len(clipped) < len(labels) else clipped
@@ -75,13 +82,16 @@ def check_round(
         key=("source_ref", "category"),
         checks=checks.label_checks(settings, categories),
     )
+    content, known_content = content_of(images, facts, known)
     image_suite = Suite(
         name="images",
-        frame=image_measures(images, labels, drawn_sizes),
+        frame=image_measures(images, labels, drawn_sizes, content=content, known_content=known_content),
         key=("source_ref", "status"),
         checks=checks.image_checks(settings, planned=planned),
     )
-    labels, images = quarantine(labels, images, _faults((label_suite, image_suite), settings))
+    content_suites = _content_suites(images, facts, known, settings)
+    faults = _faults((label_suite, image_suite, *content_suites), settings)
+    labels, images = quarantine(labels, images, faults)
     quarantined = (images["status"] == QUARANTINED).to_numpy()
     image_suite.frame["quarantined"] = quarantined.astype(float)
     published = images["status"].isin(list(PUBLISHABLE)).to_numpy()
@@ -89,6 +99,7 @@ def check_round(
         columns,
         label_suite,
         image_suite,
+        *content_suites,
         Suite(
             name="published_images",
             frame=image_suite.frame[published].reset_index(drop=True),
@@ -118,6 +129,24 @@ def _columns_suite(labels: pd.DataFrame, images: pd.DataFrame) -> Suite:
         frame=column_measures([("labels", labels, LABELS), ("images", images, IMAGES)]),
         key=("table", "column", "problem"),
         checks=checks.COLUMN_CHECKS,
+    )
+
+
+def _content_suites(
+    images: pd.DataFrame, facts: pd.DataFrame | None, known: pd.DataFrame | None, settings: Quality
+) -> tuple[Suite, ...]:
+    if facts is None:
+        return ()
+    frame = content_measures(
+        images,
+        facts,
+        facts.iloc[:0] if known is None else known,
+        max_distance=settings.near_duplicate_distance,
+    )
+    near_duplicate, *others = checks.content_checks(settings)
+    return (
+        Suite(name="look_alikes", frame=frame, key=("source_ref", "looks_like"), checks=(near_duplicate,)),
+        Suite(name="image_content", frame=frame, key=("source_ref", "status"), checks=tuple(others)),
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from roundtruth.errors import QualityError
-from roundtruth.project import Quality
 from roundtruth.quality.data_docs import publish_site
 from roundtruth.quality.rules import RowCount
 from roundtruth.quality.validation import Outcome, Suite, run_suites
 from roundtruth.quality.verdict import NAMED_IMAGES, Consequence, FailedCheck, Verdict, make_verdict
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 SHOWN_VALUES = 10
@@ -82,7 +82,9 @@ def _values(outcome: Outcome, rows: pd.DataFrame) -> tuple[str, ...]:
         return (f"{len(outcome.suite.frame)} rows",)
     columns = [name for name in outcome.suite.key if name not in ("source_ref", "status")]
     if outcome.check.rule.column not in columns and "source_ref" in rows:
-        columns = [outcome.check.rule.column]
+        # What else names the row, such as the image it looks like, tells more than the measure.
+        columns = [name for name in columns if name not in ("category", "split")]
+        columns = columns or [outcome.check.rule.column]
     first = rows[columns].drop_duplicates().head(SHOWN_VALUES)
     return tuple(": ".join(_text(value) for value in row) for row in first.itertuples(index=False))
 

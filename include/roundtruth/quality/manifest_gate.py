@@ -11,12 +11,12 @@ import pandas as pd
 from roundtruth.annotations import FAILED, IMAGES, LABELED, LABELS, NEGATIVE, UNLABELED, table
 from roundtruth.errors import ManifestError
 from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKind
-from roundtruth.project import Quality
 from roundtruth.quality.checks import Check
 from roundtruth.quality.gate import check_round
 from roundtruth.quality.rules import Between
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 LINE_CHECKS = (

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from roundtruth.annotations import LABELED, NEGATIVE, PUBLISHABLE, UNREADABLE
+from roundtruth.quality.copies import content_of
 from roundtruth.quality.overlaps import highest_overlaps
 
 BOX = ["left", "top", "width", "height"]
@@ -87,12 +88,18 @@ def label_measures(
 
 
 def image_measures(
-    images: pd.DataFrame, labels: pd.DataFrame, drawn_sizes: pd.DataFrame | None
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    drawn_sizes: pd.DataFrame | None,
+    *,
+    content: pd.Series | None = None,
+    known_content: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """One row an image, in the same order.
 
     ``drawn_sizes`` (source_ref, width, height) are the sizes that Ground Truth or the workers' pages report;
-    images that are not in it count as the size that was drawn on.
+    images that are not in it count as the size that was drawn on. ``content`` and ``known_content`` are those
+    of copies.content_of; without them ETag and size tell which images hold the same bytes.
     """
     publishable = images["status"].isin(list(PUBLISHABLE)).to_numpy()
     boxes = images["source_ref"].map(labels["source_ref"].value_counts()).fillna(0).to_numpy(dtype=float)
@@ -111,7 +118,9 @@ def image_measures(
             "smaller_side_px": np.where(publishable, np.nan_to_num(size.min(axis=1), nan=0.0), np.inf),
             "size_difference_px": _size_difference(images, size, drawn_sizes),
             "unreadable": (status == UNREADABLE).to_numpy(dtype=float),
-            "earlier_copies": _earlier_copies(images),
+            "earlier_copies": _earlier_copies(
+                content_of(images, None, None)[0] if content is None else content, known_content
+            ),
             "rotated": (images["orientation"].fillna(1) != 1).to_numpy(dtype=float),
             "negative": (status == NEGATIVE).to_numpy(dtype=float),
         }
@@ -119,12 +128,20 @@ def image_measures(
 
 
 def category_measures(labels: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
-    """One row a category of the project: ``boxes``, how many there are of it."""
+    """One row a category of the project: its ``boxes``, ``images`` with one, and ``imbalance``.
+
+    The imbalance is how many boxes of the commonest category there are for one of this; 1 for a category
+    without any box, which is told by its boxes.
+    """
     counts = labels["category"].value_counts()
+    with_one = labels.drop_duplicates(["source_ref", "category"])["category"].value_counts()
+    boxes = np.array([float(counts.get(name, 0)) for name in categories])
     return pd.DataFrame(
         {
             "category": pd.Series(list(categories), dtype="str"),
-            "boxes": [float(counts.get(name, 0)) for name in categories],
+            "boxes": boxes,
+            "images": [float(with_one.get(name, 0)) for name in categories],
+            "imbalance": np.where(boxes > 0, boxes.max(initial=0) / np.maximum(boxes, 1), 1.0),
         }
     )
 
@@ -169,11 +186,11 @@ def _size_difference(
     return np.asarray(np.nan_to_num(difference, nan=0.0))
 
 
-def _earlier_copies(images: pd.DataFrame) -> NDArray[np.float64]:
-    """How many earlier images hold the same bytes: the ETag of one upload is the MD5 of its content."""
-    earlier = images.groupby(["etag", "bytes"], dropna=False).cumcount().to_numpy(dtype=float)
-    known = images["etag"].fillna("").ne("").to_numpy()
-    return np.where(known, earlier, 0.0)
+def _earlier_copies(content: pd.Series, known: frozenset[str]) -> NDArray[np.float64]:
+    """How many earlier images of the round hold the same bytes, and one more when an earlier round does."""
+    earlier = content.groupby(content, dropna=False).cumcount().to_numpy(dtype=float)
+    earlier += content.isin(known).to_numpy(dtype=float)
+    return np.where(content.notna(), earlier, 0.0)
 
 
 def _codes(names: pd.Series) -> NDArray[np.int64]:

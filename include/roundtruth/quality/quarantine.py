@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from roundtruth.annotations import PUBLISHABLE, QUARANTINED, STATUSES
+from roundtruth.annotations import PUBLISHABLE, QUARANTINED, STATUSES, UNREADABLE
 
 
 def quarantine(
@@ -30,6 +30,25 @@ def quarantine(
     return labels[kept].reset_index(drop=True), images
 
 
+def mark_unreadable(
+    labels: pd.DataFrame, images: pd.DataFrame, facts: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give images whose pixels cannot be decoded status UNREADABLE and the reason; their labels leave.
+
+    Unlike quarantined ones they are settled: only another upload, a new image, can help.
+
+    :param facts: source_ref and unreadable (the reason, empty where there is none); see image_facts.py.
+    """
+    reasons = facts.loc[facts["unreadable"] != ""].set_index("source_ref")["unreadable"]
+    hit = images["source_ref"].isin(reasons.index).to_numpy() & (images["status"] != UNREADABLE).to_numpy()
+    if not hit.any():
+        return labels, images
+    images = images.copy()
+    images.loc[hit, "reason"] = images.loc[hit, "source_ref"].map(reasons)
+    images.loc[hit, "status"] = UNREADABLE
+    return labels[~labels["source_ref"].isin(reasons.index)].reset_index(drop=True), images
+
+
 def find_faults(failures: Mapping[str, tuple[pd.Series, NDArray[np.bool_]]]) -> dict[str, dict[str, int]]:
     """Which images fail which checks on how many rows, from each check's source_ref and bool a row."""
     faults: dict[str, dict[str, int]] = {}
@@ -40,11 +59,14 @@ def find_faults(failures: Mapping[str, tuple[pd.Series, NDArray[np.bool_]]]) -> 
 
 
 def count_images(images: pd.DataFrame, *, planned: int) -> dict[str, int]:
-    """The sum that must come out: planned = published + quarantined + carried_over; and images by status."""
+    """The sum that must come out, planned = published + quarantined + carried_over + unreadable; by status.
+
+    Carried over are those without a label that the next round takes again; unreadable ones are settled.
+    """
     by_status = images["status"].value_counts()
     counts = {status: int(by_status.get(status, 0)) for status in STATUSES}
     published = sum(counts[status] for status in PUBLISHABLE)
-    carried_over = sum(counts.values()) - published - counts[QUARANTINED]
+    carried_over = sum(counts.values()) - published - counts[QUARANTINED] - counts[UNREADABLE]
     return {"planned": planned, "published": published, "carried_over": carried_over, **counts}
 
 

@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roundtruth.errors import QualityError
-from roundtruth.project import Quality
 from roundtruth.quality.checks import Check
 from roundtruth.quality.rules import RowCount
+from roundtruth.quality_settings import Quality
 
 EXAMPLES = 100  # failing rows that Data Docs show a check
 # Great Expectations puts a run's time into the paths of its pages. The same tables must give the same pages,

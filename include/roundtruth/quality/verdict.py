@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from roundtruth.errors import QualityError
-from roundtruth.project import Severity
+from roundtruth.quality_settings import Severity
 
 NAMED_IMAGES = 100  # a verdict names so many failing images a check, and counts them all
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -40,7 +40,7 @@ OBJECTS = pa.schema(
 
 
 class CollectedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of one job's results; ``problems`` are response files that cannot be read."""
+    """Counts of one job's results, without its gold images; ``problems``: response files nobody can read."""
 
     job: str
     images: int
@@ -51,6 +51,7 @@ class CollectedJob(msgspec.Struct, frozen=True, kw_only=True):
     answers: int
     boxes: int
     problems: tuple[str, ...] = ()
+    gold_answers: int = 0  # answers about gold images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +64,20 @@ class JobTables:
 
 
 def collect_answers(
-    storage: Storage, job: str, categories: tuple[str, ...], output: JobFolder, inputs: JobInputs
+    storage: Storage,
+    job: str,
+    categories: tuple[str, ...],
+    output: JobFolder,
+    inputs: JobInputs,
+    *,
+    gold: Collection[str] = (),
 ) -> CollectedJob:
     """Read a job's output folder and write its tables beside its inputs; reading again gives the same bytes.
 
     Images that the output does not account for are unlabeled, not negative.
 
+    :param gold: the job's gold images: they stand in the tables (``without_gold`` takes them out) and are
+        counted apart.
     :raises RoundError: when the output manifest holds an image that the input manifest does not.
     :raises StorageError: when the job has no output manifest.
     """
@@ -82,17 +91,19 @@ def collect_answers(
     storage.write(inputs.answers, to_parquet(answers, ANSWERS))
     storage.write(inputs.consolidated, to_parquet(consolidated, LABELS))
     storage.write(inputs.objects, to_parquet(objects, OBJECTS))
-    counts = objects["status"].value_counts()
+    labels = without_gold(JobTables(answers=answers, objects=objects, consolidated=consolidated), gold)
+    counts = labels.objects["status"].value_counts()
     return CollectedJob(
         job=job,
-        images=len(objects),
+        images=len(labels.objects),
         labeled=int(counts.get(LABELED, 0)),
         negative=int(counts.get(NEGATIVE, 0)),
         failed=int(counts.get(FAILED, 0)),
         unlabeled=int(counts.get(UNLABELED, 0)),
-        answers=int(objects["answers"].sum()),
-        boxes=int((answers["box"] >= 0).sum()),
+        answers=int(labels.objects["answers"].sum()),
+        boxes=int((labels.answers["box"] >= 0).sum()),
         problems=tuple(output.problems),
+        gold_answers=int(objects["answers"].sum() - labels.objects["answers"].sum()),
     )
 
 
@@ -107,6 +118,17 @@ def read_job_tables(storage: Storage, inputs: JobInputs) -> JobTables:
         answers=read("answers", ANSWERS),
         objects=read("objects", OBJECTS),
         consolidated=read("consolidated", LABELS),
+    )
+
+
+def without_gold(tables: JobTables, gold: Collection[str]) -> JobTables:
+    """The tables without the rows of a job's gold images."""
+
+    def kept(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[~frame["source_ref"].isin(set(gold))].reset_index(drop=True) if gold else frame
+
+    return JobTables(
+        answers=kept(tables.answers), objects=kept(tables.objects), consolidated=kept(tables.consolidated)
     )
 
 

@@ -21,12 +21,16 @@ class RoundPrice:
         return round(self.labeling_usd + self.relabel_usd, 2)
 
 
-def estimate_price(project: Project, *, images: int, category_chunks: int) -> RoundPrice:
-    """AWS's fee an object and, for a public team, the workers' reward an answer."""
+def estimate_price(project: Project, *, images: int, category_chunks: int, gold: int = 0) -> RoundPrice:
+    """AWS's fee an object and, for a public team, the workers' reward an answer.
+
+    :param gold: gold images, over all parts of the round: in its first jobs only.
+    """
     labeling, consensus = project.labeling, project.consensus
     objects = images * category_chunks
     reward = labeling.price_per_task.usd if labeling.price_per_task else 0.0
-    first = objects * (labeling.service_fee_usd + labeling.workers_per_object * reward)
+    first_objects = (images + gold) * category_chunks
+    first = first_objects * (labeling.service_fee_usd + labeling.workers_per_object * reward)
     again = objects * (labeling.service_fee_usd + consensus.relabel_workers * reward)
     passes = consensus.relabel_passes if labeling.workers_per_object > 1 else 0
     return RoundPrice(labeling_usd=round(first, 2), relabel_usd=round(again * passes, 2))

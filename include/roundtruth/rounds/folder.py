@@ -56,6 +56,16 @@ class RoundFolder:
         return self.uri / "consensus.json"
 
     @property
+    def gold(self) -> ObjectUri:
+        """How workers did on gold images; only where the round has some."""
+        return self.uri / "gold.json"
+
+    @property
+    def figures(self) -> ObjectUri:
+        """The folder of the figures that show the agreement report."""
+        return self.uri / "figures"
+
+    @property
     def quality(self) -> ObjectUri:
         """The verdict of the quality gate."""
         return self.uri / "quality.json"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -16,11 +17,14 @@ from roundtruth.project import Project
 from roundtruth.rounds.arrivals import find_arrivals
 from roundtruth.rounds.cost import check_budget, estimate_price
 from roundtruth.rounds.folder import RoundFolder, round_folder
+from roundtruth.rounds.gold import choose_gold
 from roundtruth.rounds.history import read_history
 from roundtruth.rounds.names import job_name
 from roundtruth.rounds.planned import PLANNED, PlannedJob, PlannedTable, RoundPlan, encode_plan, read_plan
 from roundtruth.rounds.selection import select_images
 from roundtruth.storage import ObjectUri, Storage, StoredObject
+
+NO_GOLD: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class Draft:
     plan: RoundPlan
     images: pd.DataFrame
     table: bytes
+    gold_truth: bytes = b""
 
 
 def draft_plan(storage: Storage, project: Project, round_key: str) -> Draft:
@@ -40,10 +45,17 @@ def draft_plan(storage: Storage, project: Project, round_key: str) -> Draft:
     """
     folder = round_folder(project, round_key)
     candidates, images = _planned_images(storage, project, folder)
-    jobs = tuple(_jobs(project, round_key, images))
-    chunks = len(_category_chunks(project))
     readable = int((images["unreadable"] == "").sum())
-    price = estimate_price(project, images=readable, category_chunks=chunks)
+    gold, gold_truth = choose_gold(
+        storage, project, round_key, _part_sizes(images), set(images["source_ref"])
+    )
+    jobs = tuple(_jobs(project, round_key, images, gold))
+    price = estimate_price(
+        project,
+        images=readable,
+        category_chunks=len(_category_chunks(project)),
+        gold=sum(len(refs) for refs in gold.values()),
+    )
     check_budget(project, round_key, price)
     content = to_parquet(images, PLANNED)
     digest = hashlib.sha256(content).hexdigest()
@@ -60,8 +72,9 @@ def draft_plan(storage: Storage, project: Project, round_key: str) -> Draft:
         labeling_usd=price.labeling_usd,
         relabel_usd=price.relabel_usd,
         planned=PlannedTable(file=f"planned-{digest[:12]}.parquet", sha256=digest),
+        gold_truth=_gold_table(gold_truth),
     )
-    return Draft(plan=plan, images=images, table=content)
+    return Draft(plan=plan, images=images, table=content, gold_truth=gold_truth)
 
 
 def plan_round(storage: Storage, project: Project, round_key: str) -> RoundPlan | None:
@@ -79,6 +92,8 @@ def plan_round(storage: Storage, project: Project, round_key: str) -> RoundPlan 
         return None
     # The table's name holds its digest: a second planner cannot change what the first one's plan points at.
     storage.write(folder.uri / draft.plan.planned.file, draft.table)
+    if draft.plan.gold_truth:
+        storage.write(folder.uri / draft.plan.gold_truth.file, draft.gold_truth)
     if storage.write_if_absent(folder.plan, encode_plan(draft.plan)):
         return draft.plan
     return read_plan(storage, folder)
@@ -158,7 +173,23 @@ _no_size: dict[str, object] = {"width": None, "height": None, "orientation": Non
 def _split_into_parts(images: pd.DataFrame, project: Project) -> pd.DataFrame:
     readable = images["unreadable"] == ""
     place = readable.cumsum() - 1
-    return images.assign(part=(place.clip(lower=0) // project.labeling.max_objects_per_job).astype("int32"))
+    gold = project.consensus.gold
+    # Gold images count as objects too: images and their share together stay within the limit.
+    size = max(1, int(project.labeling.max_objects_per_job / (1 + (gold.share if gold else 0))))
+    return images.assign(part=(place.clip(lower=0) // size).astype("int32"))
+
+
+def _part_sizes(images: pd.DataFrame) -> dict[int, int]:
+    """How many images that people can look at each part has."""
+    sizes = images[images["unreadable"] == ""].groupby("part").size()
+    return {int(str(part)): int(size) for part, size in sizes.items()}
+
+
+def _gold_table(content: bytes) -> PlannedTable | None:
+    if not content:
+        return None
+    digest = hashlib.sha256(content).hexdigest()
+    return PlannedTable(file=f"gold-{digest[:12]}.jsonl", sha256=digest)
 
 
 def _category_chunks(project: Project) -> list[tuple[str, ...]]:
@@ -166,15 +197,17 @@ def _category_chunks(project: Project) -> list[tuple[str, ...]]:
     return [project.categories[at : at + size] for at in range(0, len(project.categories), size)]
 
 
-def _jobs(project: Project, round_key: str, images: pd.DataFrame) -> Iterator[PlannedJob]:
+def _jobs(
+    project: Project, round_key: str, images: pd.DataFrame, gold: Mapping[int, tuple[str, ...]] = NO_GOLD
+) -> Iterator[PlannedJob]:
     numbers = count(1)
-    readable = images[images["unreadable"] == ""]
-    for part, size in readable.groupby("part").size().items():
+    for part, size in _part_sizes(images).items():
         for categories in _category_chunks(project):
             yield PlannedJob(
                 name=job_name(project.project, round_key, next(numbers)),
                 categories=categories,
-                part=int(str(part)),
-                images=int(size),
+                part=part,
+                images=size,
                 workers=project.labeling.workers_per_object,
+                gold=gold.get(part, ()),
             )

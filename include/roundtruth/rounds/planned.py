@@ -33,13 +33,14 @@ class PlannedJob(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     categories: tuple[str, ...]
     part: int  # 0-based group of images, see PLANNED
-    images: int
+    images: int  # without the gold ones
     workers: int  # answers an image
     relabel_pass: int = 0  # 0: the round's first job over these images
+    gold: tuple[str, ...] = ()  # source_refs of gold images mixed in; they are no images of the round
 
 
 class PlannedTable(msgspec.Struct, frozen=True, kw_only=True):
-    """The table of planned images: its file beside plan.json, and its digest."""
+    """A table that a plan points at: its file beside plan.json, and its digest."""
 
     file: str
     sha256: str
@@ -59,6 +60,12 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
     labeling_usd: float
     relabel_usd: float
     planned: PlannedTable
+    gold_truth: PlannedTable | None = None  # JSON lines: the truth of all gold images, see rounds/gold.py
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        """The gold images of all jobs, sorted; not among ``images``."""
+        return tuple(sorted({ref for job in self.jobs for ref in job.gold}))
 
 
 def encode_plan(plan: RoundPlan) -> bytes:

@@ -35,10 +35,11 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     counts: dict[str, int]  # status -> images; they add up to images
     boxes: int
-    answers: int  # answers of workers, over all images and jobs
+    answers: int  # answers of workers, over all images and jobs, without those about gold images
     spent_usd: float
     jobs: tuple[RecordedJob, ...]
     files: dict[str, str]  # name in the round's folder -> sha256
+    gold_answers: int = 0
 
 
 def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> bool:
@@ -83,4 +84,6 @@ def file_digests(storage: Storage, files: Mapping[str, ObjectUri]) -> dict[str, 
 
 def spent_usd(jobs: tuple[PlannedJob, ...], *, service_fee_usd: float, reward_usd: float) -> float:
     """What the jobs of a round cost: AWS's fee an object and the workers' reward an answer, in US dollars."""
-    return round(sum(job.images * (service_fee_usd + job.workers * reward_usd) for job in jobs), 2)
+    return round(
+        sum((job.images + len(job.gold)) * (service_fee_usd + job.workers * reward_usd) for job in jobs), 2
+    )

@@ -8,6 +8,7 @@ import msgspec
 
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.gold import mixed
 from roundtruth.rounds.names import job_name
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
 from roundtruth.storage import Storage
@@ -49,6 +50,7 @@ def plan_relabel(
             images=counts[job.part],
             workers=project.consensus.relabel_workers,
             relabel_pass=relabel_pass,
+            gold=(),  # who has seen a gold image would know it again
         )
         for job in plan.jobs
         if job.part in counts
@@ -78,13 +80,13 @@ def round_jobs(
 
 
 def job_images(storage: Storage, folder: RoundFolder, plan: RoundPlan, job: PlannedJob) -> list[str]:
-    """The images of a job, in the order of its manifest."""
+    """The images of a job with its gold images among them, in the order of its manifest."""
     part_of = _part_of(storage, folder, plan)
     images: Iterable[str] = part_of
     if job.relabel_pass:
         again = read_relabel_plan(storage, folder, job.relabel_pass)
         images = again.images if again else ()
-    return [image for image in images if part_of[image] == job.part]
+    return mixed([image for image in images if part_of[image] == job.part], job.gold, job=job.name)
 
 
 def _part_of(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> dict[str, int]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import pandas as pd
+
+from roundtruth.annotations import from_parquet
 from roundtruth.datasets.assemble import assemble_candidate
 from roundtruth.datasets.candidate import read_candidate, write_candidate
+from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.publish import publish_version
+from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
 from roundtruth.project import Project
+from roundtruth.stages.image_inspection import facts_of_rounds
 from roundtruth.storage import ObjectUri, Storage
 
 log = logging.getLogger(__name__)
@@ -44,12 +50,17 @@ def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, A
 
     folder = ObjectUri.parse(candidate_uri)
     candidate = read_candidate(storage, folder)
+    last = read_last_version(storage, project, candidate.parent)
     verdict = check_dataset(
         candidate.images,
         candidate.labels,
         candidate.classes,
         project.quality,
         splits=[name for name, share in project.dataset.splits.model_dump().items() if share > 0],
+        facts=facts_of_rounds(storage, project, set(candidate.images["round"]))
+        if project.quality.near_duplicates
+        else None,
+        last=last,
         docs_uri=folder / "data_docs",
         storage=storage,
     )
@@ -59,8 +70,26 @@ def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, A
         "passed": verdict.passed,
         "warnings": [failed.check for failed in verdict.warnings],
         "quality_uri": str(folder / "quality.json"),
-        "data_docs_uri": str(folder / "data_docs/index.html"),
+        "data_docs_uri": data_docs_uri(candidate_uri),
     }
+
+
+def data_docs_uri(candidate_uri: str) -> str:
+    """Where the Data Docs of a candidate open; there after its check, passed or not."""
+    return str(ObjectUri.parse(candidate_uri) / "data_docs/index.html")
+
+
+def read_last_version(
+    storage: Storage, project: Project, version: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Images and boxes (DATASET_IMAGES, DATASET_LABELS) of a published version; None before the first."""
+    if version is None:
+        return None
+    folder = dataset_folder(project).version(version)
+    return (
+        from_parquet(storage.read(folder.images), DATASET_IMAGES, name=str(folder.images)),
+        from_parquet(storage.read(folder.labels), DATASET_LABELS, name=str(folder.labels)),
+    )
 
 
 def publish(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pandas as pd
@@ -19,7 +19,9 @@ from roundtruth.annotations import (
     to_parquet,
 )
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
+from roundtruth.consensus.figures import consensus_figures
 from roundtruth.consensus.measure import measure_consensus
+from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.consensus.report import encode_report
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
@@ -34,8 +36,13 @@ from roundtruth.rounds.plan import plan_round
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_plan
 from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests, record_round, spent_usd
 from roundtruth.rounds.relabel import job_images, plan_relabel, round_jobs
+from roundtruth.stages.gold_scores import gold_answers, write_gold_scores
+from roundtruth.stages.image_inspection import facts_before, inspected_images
 from roundtruth.stages.merged_tables import merge_tables, read_all_jobs
 from roundtruth.storage import ObjectUri, Storage
+
+if TYPE_CHECKING:
+    from roundtruth.quality.validation import Suite
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +87,9 @@ def collect(storage: Storage, project: Project, round_key: str, job_name: str) -
     folder, round_plan = _planned(storage, project, round_key)
     job = _job(storage, project, folder, round_plan, job_name)
     output = JobFolder(storage, output_folder(project) / job.name)
-    collected = collect_answers(storage, job.name, job.categories, output, folder.job(job.name))
+    collected = collect_answers(
+        storage, job.name, job.categories, output, folder.job(job.name), gold=job.gold
+    )
     log.info("collected the answers of %s: %s", job_name, collected)
     counts: dict[str, Any] = msgspec.to_builtins(collected)
     return counts
@@ -111,6 +120,9 @@ def measure(
     storage.write(folder.stage("consensus-labels.parquet"), to_parquet(result.labels, LABELS))
     storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
     storage.write(folder.consensus, encode_report(result.report))
+    write_gold_scores(storage, folder, round_plan)
+    for name, figure in consensus_figures(result.report, result.images, tables.answers).items():
+        storage.write(folder.figures / name, figure)
     disputed = sorted(result.images.loc[result.images["disputed"], "source_ref"])
     log.info(
         "%d images, %d boxes agreed, %d images disputed",
@@ -149,6 +161,7 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
     folder, round_plan = _planned(storage, project, round_key)
     labels = _read(storage, folder.stage("merged-labels.parquet"), LABELS)
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
+    seen = project.quality.near_duplicates
     result = check_round(
         labels=labels,
         images=images,
@@ -156,6 +169,9 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
         settings=project.quality,
         categories=project.categories,
         drawn_sizes=_drawn_sizes(storage, project, folder, round_plan),
+        facts=inspected_images(storage, folder) if seen else None,
+        known=facts_before(storage, project, round_key) if seen else None,
+        also=_suites_of_people(storage, project, folder),
         docs_uri=folder.data_docs,
         storage=storage,
     )
@@ -193,20 +209,8 @@ def record(storage: Storage, project: Project, round_key: str) -> dict[str, Any]
             reward_usd=labeling.price_per_task.usd if labeling.price_per_task else 0.0,
         ),
         jobs=tuple(_recorded(project, job) for job in jobs),
-        files=file_digests(
-            storage,
-            {
-                uri.name: uri
-                for uri in (
-                    folder.answers,
-                    folder.labels,
-                    folder.images,
-                    folder.annot_csv,
-                    folder.consensus,
-                    folder.quality,
-                )
-            },
-        ),
+        files=file_digests(storage, {uri.name: uri for uri in _recorded_files(folder, round_plan)}),
+        gold_answers=gold_answers(storage, folder, round_plan),
     )
     record_round(storage, folder, made)
     return {"round": round_key, "record_uri": str(folder.record), "counts": made.counts, "boxes": made.boxes}
@@ -233,6 +237,15 @@ def _drawn_sizes(
     return objects.dropna(subset=["width"]).drop_duplicates("source_ref")[["source_ref", "width", "height"]]
 
 
+def _suites_of_people(storage: Storage, project: Project, folder: RoundFolder) -> tuple[Suite, ...]:
+    """The checks on the round's workers, under their pseudonyms: Data Docs are shown to many."""
+    from roundtruth.quality.people import people_suites
+
+    answers = _read(storage, folder.answers, ANSWERS)
+    shown = answers.assign(worker=answers["worker"].map(pseudonym))
+    return people_suites(shown, msgspec.json.decode(storage.read(folder.consensus)), project.quality)
+
+
 def _planned(storage: Storage, project: Project, round_key: str) -> tuple[RoundFolder, RoundPlan]:
     folder = round_folder(project, round_key)
     return folder, require_plan(storage, folder)
@@ -245,6 +258,11 @@ def _job(
         if job.name == name:
             return job
     raise RoundError(f"Round {folder.key!r} of project {project.project!r} has planned no job {name!r}.")
+
+
+def _recorded_files(folder: RoundFolder, round_plan: RoundPlan) -> list[ObjectUri]:
+    files = [folder.answers, folder.labels, folder.images, folder.annot_csv, folder.consensus, folder.quality]
+    return [*files, folder.gold] if round_plan.gold_truth else files
 
 
 def _recorded(project: Project, job: PlannedJob) -> RecordedJob:

@@ -23,7 +23,7 @@ from roundtruth.annotations import (
 )
 from roundtruth.categories import merge_category_maps
 from roundtruth.project import Project
-from roundtruth.rounds.collect import OBJECTS, read_job_tables
+from roundtruth.rounds.collect import OBJECTS, read_job_tables, without_gold
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
 from roundtruth.storage import Storage
@@ -47,8 +47,10 @@ class MergedTables:
 
 
 def read_all_jobs(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> AllJobs:
-    """Read the collected tables of jobs, in the order of the jobs."""
-    tables = {job.name: read_job_tables(storage, folder.job(job.name)) for job in jobs}
+    """Read the collected tables of jobs, in the order of the jobs, without their gold images."""
+    tables = {
+        job.name: without_gold(read_job_tables(storage, folder.job(job.name)), job.gold) for job in jobs
+    }
     return AllJobs(
         answers=_stacked([one.answers for one in tables.values()], ANSWERS),
         objects=pd.concat(

@@ -165,7 +165,7 @@ def test_wrong_input_exits_with_2_and_says_why(tmp_path, monkeypatch, arguments,
 @pytest.mark.parametrize(
     ("folder", "images", "placed"),
     [
-        pytest.param("pedestrians-7-workers", 603, True, id="boxes"),
+        pytest.param("pedestrians-7-workers", 608, True, id="boxes"),
         pytest.param("bird-classes-5-workers", 302, False, id="classes"),
     ],
 )

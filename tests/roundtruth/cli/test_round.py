@@ -63,6 +63,7 @@ def test_plan_for_machines(plan: Any, s3_client: Any, bucket: str) -> None:
         "round": "r1",
         "images": 3,
         "left_out": 0,
+        "gold": 0,
         "new": 3,
         "carried_over": 0,
         "starts": False,
@@ -75,6 +76,7 @@ def test_plan_for_machines(plan: Any, s3_client: Any, bucket: str) -> None:
                 "images": 2,
                 "workers": 3,
                 "relabel_pass": 0,
+                "gold": [],
             }
         ],
         "price_usd": {"labeling": 0.16, "relabel_at_most": 0.16, "at_most": 0.32, "budget": None},

@@ -90,3 +90,22 @@ def test_the_order_of_answers_does_not_matter():
 def test_no_items():
     nothing = np.zeros(0, np.int64)
     assert dawid_skene(nothing, nothing, nothing, (0, 0, 0)).probability.shape == (0, 0)
+
+
+@pytest.mark.filterwarnings("ignore")  # of pandas, for what crowd-kit still does
+def test_equal_to_crowd_kit():
+    crowdkit = pytest.importorskip("crowdkit.aggregation", reason="crowd-kit is an oracle, not a dependency")
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(5)
+    items, workers, categories = 120, 6, 3
+    truth = rng.integers(0, categories, items)
+    item = np.repeat(np.arange(items), 5)
+    worker = np.concatenate([rng.permutation(workers)[:5] for _ in range(items)])
+    right = rng.random(len(item)) < np.linspace(0.5, 0.95, workers)[worker]
+    category = np.where(right, truth[item], rng.integers(0, categories, len(item)))
+    ours = dawid_skene(item, worker, category, (items, workers, categories))
+    theirs = crowdkit.DawidSkene(n_iter=100, tol=0).fit(
+        pd.DataFrame({"task": item, "worker": worker, "label": category})
+    )
+    probability = theirs.probas_.reindex(columns=range(categories)).sort_index().to_numpy()
+    np.testing.assert_allclose(ours.probability, probability, atol=1e-3)

@@ -17,7 +17,7 @@ from roundtruth.project import Consensus
 from tests.real_data import needs_real
 from tests.roundtruth.consensus.answer_tables import PLACE, answer, answers, pedestrians, shuffled
 
-MAJORITY = Consensus()
+MAJORITY = Consensus(method="majority", min_agreement=0.7)
 MEDIAN = Consensus(method="median")
 GROUND_TRUTH = Consensus(method="ground-truth")
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from PIL import Image
 
-from roundtruth.annotations import IMAGES, LABELED, LABELS, NEGATIVE, table, to_parquet
+from roundtruth.annotations import ANSWERS, IMAGES, LABELED, LABELS, NEGATIVE, table, to_parquet
 from roundtruth.project import Project
 from roundtruth.rounds.folder import round_folder
 from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests, record_round
@@ -62,9 +62,11 @@ def put_round(
     categories: Sequence[str] | None = None,
     size: tuple[int, int] = (100, 80),
     orientation: int = 1,
+    answers: Sequence[dict[str, Any]] = (),
 ) -> dict[str, str]:
     """Put images and record a round about them.
 
+    :param answers: rows of ANSWERS, with the key for ``source_ref``.
     :param boxes: key under the project's image folder -> boxes; an image that is there already stays.
     :returns: key -> source_ref.
     """
@@ -98,6 +100,8 @@ def put_round(
     folder = round_folder(project, key)
     storage.write(folder.images, to_parquet(table(images, IMAGES), IMAGES))
     storage.write(folder.labels, to_parquet(table(labels, LABELS), LABELS))
+    rows = [answer | {"source_ref": refs[answer["source_ref"]], "job": f"pens-{key}"} for answer in answers]
+    storage.write(folder.answers, to_parquet(table(rows, ANSWERS), ANSWERS))
     counts: dict[str, int] = {}
     for image in images:
         counts[str(image["status"])] = counts.get(str(image["status"]), 0) + 1

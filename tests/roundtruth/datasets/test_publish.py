@@ -13,9 +13,10 @@ from roundtruth.datasets.assemble import GONE, assemble_candidate
 from roundtruth.datasets.candidate import Candidate, read_candidate, write_candidate
 from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.formats import yolo
+from roundtruth.datasets.latest import latest_version
 from roundtruth.datasets.publish import PublishedVersion, publish_version
 from roundtruth.datasets.verify import verify_version
-from roundtruth.datasets.versions import latest_version, list_versions, resolve_version
+from roundtruth.datasets.versions import list_versions, resolve_version
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
@@ -190,6 +191,10 @@ class CrashingStorage(Storage):
         self._count()
         super().copy(source, target)
 
+    def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
+        self._count()
+        return super().copy_if_unchanged(source, target, etag)
+
 
 @pytest.mark.parametrize("changes", [{}, PACKED], ids=["tree", "packed"])
 def test_a_crash_before_any_write_leaves_the_old_state_or_the_new_one(
@@ -326,6 +331,34 @@ def test_an_image_that_was_replaced_after_labeling_waits(storage: Storage, bucke
     assert published.record.images == 4
     assert published.record.left_out == {GONE: 1}
     assert refs["a/one.jpg"] in storage.read(published.uri / "left_out.csv").decode()
+
+
+def test_an_image_that_is_replaced_while_it_is_copied_never_lands_in_a_version(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    """Replaced just before its copy, and put back just after: a look before and after would see nothing."""
+    project = project_in(bucket)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    victim = ObjectUri.parse(refs["a/one.jpg"])
+    labeled = storage.read(victim)
+
+    class SwappingStorage(Storage):
+        def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
+            if source != victim:
+                return super().copy_if_unchanged(source, target, etag)
+            self.write(victim, jpeg(100, 80, color=(1, 2, 3)))
+            try:
+                return super().copy_if_unchanged(source, target, etag)
+            finally:
+                self.write(victim, labeled)
+
+    candidate = assembled(storage, project)
+    with pytest.raises(DatasetError, match=r"1 images were replaced or deleted .*a/one\.jpg"):
+        publish_version(storage_of(sandbox.endpoint_url, SwappingStorage), project, candidate)
+    assert list_versions(storage, dataset_folder(project)) == ()
+    published = publish_version(storage, project, candidate)
+    assert published.version == "v0001"
+    assert problems(storage, project) == ()
 
 
 def test_a_tree_keeps_images_whose_source_was_deleted(storage: Storage, bucket: str) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roundtruth.datasets.splits import assign_splits
+from roundtruth.datasets.splits import assign_splits, torn_groups
+from roundtruth.errors import DatasetError
 
 RATIOS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -16,17 +18,54 @@ def refs(count: int, start: int = 0) -> list[str]:
     return [f"s3://bucket/{number}.jpg" for number in range(start, start + count)]
 
 
-@given(st.integers(0, 300), st.integers(0, 60), st.randoms())
-def test_old_images_never_move_and_the_order_of_input_does_not_count(
-    old: int, new: int, order: random.Random
+def scene(seed: int, count: int, start: int = 0) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Groups and boxes of images as a camera gives them: frames of one clip show the same classes."""
+    random_numbers = np.random.default_rng(seed)
+    groups, class_ids = {}, {}
+    while len(groups) < count:
+        frames = int(random_numbers.integers(1, 6))
+        shown = random_numbers.choice(8, size=int(random_numbers.integers(0, 4)))
+        for frame in refs(min(frames, count - len(groups)), start + len(groups)):
+            groups[frame] = f"clip-{start}-{len(groups) - frames}-{shown}"
+            class_ids[frame] = [int(one) for one in shown]
+    return groups, class_ids
+
+
+# --- laws
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 120), st.integers(0, 60), st.randoms())
+def test_images_never_move_groups_stay_whole_and_order_does_not_count(
+    seed: int, old: int, new: int, order: random.Random
 ) -> None:
+    groups, class_ids = scene(seed, old)
+    before = assign_splits(list(groups), RATIOS, {}, groups=groups, class_ids=class_ids)
+    more_groups, more_ids = scene(seed + 1, new, start=old)
+    # Some of the new images belong to groups that are there already.
+    for ref in list(more_groups)[::3]:
+        more_groups[ref] = order.choice(sorted(groups.values())) if groups else "one"
+    groups |= more_groups
+    class_ids |= more_ids
+    everything = list(groups)
+    order.shuffle(everything)
+    shuffled = dict(order.sample(list(groups.items()), len(groups)))
+    after = assign_splits(everything, RATIOS, before, groups=shuffled, class_ids=class_ids)
+    assert {ref: after[ref] for ref in before} == before
+    assert torn_groups(after, groups) == 0
+    assert after == assign_splits(sorted(everything), RATIOS, before, groups=groups, class_ids=class_ids)
+    assert len(after) == old + new
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 60), st.randoms())
+def test_images_without_groups_never_move(old: int, new: int, order: random.Random) -> None:
     before = assign_splits(refs(old), RATIOS, {})
     everything = refs(old + new)
     order.shuffle(everything)
     after = assign_splits(everything, RATIOS, before)
     assert {ref: after[ref] for ref in before} == before
     assert after == assign_splits(sorted(everything), RATIOS, before)
-    assert len(after) == old + new
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 10, 33, 100, 1001])
@@ -35,6 +74,14 @@ def test_counts_are_near_the_ratios_and_nothing_is_empty(count: int) -> None:
     for split, ratio in RATIOS.items():
         assert counts[split] >= 1
         assert abs(counts[split] - ratio * count) <= 1.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.integers(3, 80))
+def test_no_split_is_empty_whatever_the_classes(seed: int, count: int) -> None:
+    _, class_ids = scene(seed, count)
+    counts = Counter(assign_splits(refs(count), RATIOS, {}, class_ids=class_ids).values())
+    assert set(counts) == set(RATIOS)
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, {}), (1, {"train": 1}), (2, {"train": 2})])
@@ -56,3 +103,73 @@ def test_a_split_without_a_ratio_stays_empty_but_for_images_that_are_in_it() -> 
     counts = Counter(splits.values())
     assert counts["test"] == 1
     assert (counts["train"], counts["val"]) in {(7, 2), (8, 1)}
+
+
+# --- classes
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_classes_keep_their_share_in_each_split(seed: int) -> None:
+    """Within two points of the ratio for eight classes over groups of up to five images."""
+    groups, class_ids = scene(seed, 1500)
+    splits = assign_splits(list(groups), RATIOS, {}, groups=groups, class_ids=class_ids)
+    boxes: dict[int, Counter[str]] = defaultdict(Counter)
+    for ref, ids in class_ids.items():
+        for class_id in ids:
+            boxes[class_id][splits[ref]] += 1
+    for counts in boxes.values():
+        for split, ratio in RATIOS.items():
+            assert counts[split] / counts.total() == pytest.approx(ratio, abs=0.02)
+    images = Counter(splits.values())
+    assert images["train"] / 1500 == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_rare_class_is_in_every_split() -> None:
+    """Three of a thousand images have it; a random split has all of them in train in half of all cases."""
+    class_ids = {ref: [0] for ref in refs(1000)} | {ref: [0, 1] for ref in refs(3, 500)}
+    splits = assign_splits(refs(1000), RATIOS, {}, class_ids=class_ids)
+    assert {splits[ref] for ref in refs(3, 500)} == set(RATIOS)
+
+
+def test_a_big_group_goes_where_there_is_room() -> None:
+    groups = dict.fromkeys(refs(60), "one long clip")
+    splits = assign_splits(refs(100), RATIOS, {}, groups=groups)
+    assert {splits[ref] for ref in groups} == {"train"}
+    counts = Counter(splits.values())
+    assert (counts["val"], counts["test"]) == (10, 10)
+
+
+# --- groups that have a past
+
+
+def test_a_new_frame_follows_its_group_also_when_the_group_left() -> None:
+    one, two, three = refs(3)
+    groups = dict.fromkeys([one, two], "clip")
+    for split in RATIOS:
+        assert assign_splits([two, three], RATIOS, {one: split}, groups=groups)[two] == split
+
+
+def test_groups_that_were_torn_stay_so_and_are_counted() -> None:
+    images = refs(4)
+    before = dict(zip(images, ["val", "train", "val"], strict=False))
+    groups = dict.fromkeys(images, "clip")
+    splits = assign_splits(images, RATIOS, before, groups=groups)
+    assert [splits[ref] for ref in images] == ["val", "train", "val", "val"]
+    assert torn_groups(splits, groups) == 1
+
+
+# --- pins
+
+
+def test_a_pin_takes_its_group_along_and_overrides_the_past() -> None:
+    images = refs(6)
+    groups = dict.fromkeys(images[:3], "clip")
+    before = dict.fromkeys(images, "train")
+    splits = assign_splits(images, RATIOS, before, groups=groups, pinned={images[1]: "test"})
+    assert [splits[ref] for ref in images] == ["test"] * 3 + ["train"] * 3
+
+
+def test_a_group_pinned_twice_is_an_error() -> None:
+    one, two = refs(2)
+    with pytest.raises(DatasetError, match=r"0\.jpg is pinned to val and .*1\.jpg to test"):
+        assign_splits([one, two], RATIOS, {}, groups={one: "a", two: "a"}, pinned={one: "val", two: "test"})

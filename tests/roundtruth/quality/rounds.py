@@ -37,5 +37,19 @@ def label(name, box=(10, 10, 20, 20), category="pen", **values):
     }
 
 
+def fact(name, phash, sha256=None, **values):
+    return {
+        "source_ref": f"s3://bucket/images/{name}",
+        "etag": f"etag of {name}",
+        "sha256": sha256 or f"bytes of {name}",
+        "phash": phash,
+        "format": "JPEG",
+        "orientation": 1,
+        "unreadable": "",
+        "gone": False,
+        **values,
+    }
+
+
 def tables(images, labels):
     return table(labels, LABELS), table(images, IMAGES)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from roundtruth.project import Quality
 from roundtruth.quality.dataset_gate import check_dataset
+from roundtruth.quality_settings import Quality
 
 
 def dataset(*images, labels):
@@ -64,6 +64,23 @@ def test_what_warns():
     assert found["boxes_per_category"] == ("ruler",)
     assert found["split_filled"] == ("test",)
     assert found["category_in_every_split"] == ("pencil: val", "pencil: test", "pen: test")
+
+
+def test_look_alikes_in_two_splits_and_drift_warn():
+    images, labels = dataset(*GOOD, labels=LABELS)
+    facts = pd.DataFrame(
+        {"source_ref": list("abc"), "etag": list("123"), "phash": ["0" * 16] * 2 + ["f" * 16]}
+    )
+    sized = images.assign(width=100, height=100), labels.assign(width=10.0, height=10.0)
+    many = [(f"old{number}", "train", "e") for number in range(400)]
+    last = dataset(*many, labels=[(ref, "pencil") for ref, _, _ in many])
+    last = last[0].assign(width=100, height=100), last[1].assign(width=10.0, height=10.0)
+    verdict = check_dataset(*sized, ["pencil", "pen"], Quality(), facts=facts, last=last)
+    assert verdict.passed
+    (failed,) = verdict.warnings
+    assert (failed.check, failed.images) == ("near_duplicates_in_one_split", ("a", "b"))
+    assert failed.values == ("b", "a")
+    assert verdict.checked_rows["dataset_drift"] == 3, "three new images tell nothing"
 
 
 def test_images_without_an_etag_are_no_copies():

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from roundtruth.annotations import table
 from roundtruth.errors import QualityError
-from roundtruth.project import Quality
 from roundtruth.quality import checks
 from roundtruth.quality.gate import check_round
+from roundtruth.quality.image_facts import IMAGE_FACTS
 from roundtruth.quality.verdict import Verdict
+from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
-from tests.roundtruth.quality.rounds import image, label, tables
+from tests.roundtruth.quality.rounds import fact, image, label, tables
 
 CATEGORIES = ("pencil", "pen")
 EVERYTHING = Quality(max_quarantine_share=1)
@@ -54,7 +56,7 @@ def test_a_good_round_passes_unchanged():
 
 
 def test_an_empty_round_passes():
-    result = checked([], [], Quality(min_boxes_per_category=0))
+    result = checked([], [], Quality(min_boxes_per_category=0, min_images_per_category=0))
     assert result.verdict.passed
     assert result.verdict.failed == ()
 
@@ -170,6 +172,36 @@ def test_slivers_are_clipped_and_counted():
     assert names(result.verdict.info) == ["sliver_clipped"]
 
 
+def test_images_that_cannot_be_decoded_are_unreadable():
+    images, labels = good_round()
+    facts = table(
+        [fact("3.jpg", None, unreadable="is truncated"), *(fact(f"{n}.jpg", f"{n:016x}") for n in range(2))],
+        IMAGE_FACTS,
+    )
+    result = checked(images, labels, facts=facts)
+    row = result.images.iloc[3]
+    assert (row["status"], row["reason"]) == ("unreadable", "is truncated")
+    assert len(result.labels) == 9
+    assert (result.verdict.counts["unreadable"], result.verdict.counts["carried_over"]) == (1, 0)
+    assert "image_readable" in names(result.verdict.warnings)
+
+
+def test_look_alikes_are_named_in_verdict_and_docs_and_can_be_quarantined(tmp_path):
+    images, labels = good_round()
+    facts = table([fact("0.jpg", "0" * 16), fact("1.jpg", "0" * 15 + "1")], IMAGE_FACTS)
+    folder = ObjectUri.parse(str(tmp_path))
+    verdict = checked(images, labels, facts=facts, docs_uri=folder, storage=Storage()).verdict
+    (failed,) = verdict.warnings
+    assert (failed.check, failed.images) == ("near_duplicate", ("s3://bucket/images/1.jpg",))
+    assert failed.values == ("s3://bucket/images/0.jpg",)
+    assert "near_duplicate" in (tmp_path / "index.html").read_text()
+    strict = Quality(max_quarantine_share=1, severities={"near_duplicate": "critical"})
+    assert checked(images, labels, strict, facts=facts).images["status"].tolist().count("quarantined") == 1
+    known = table([fact("earlier.jpg", "f" * 16, sha256="bytes of 0.jpg")], IMAGE_FACTS)
+    copies = checked(images, labels, facts=facts, known=known).verdict
+    assert names(copies.warnings) == ["content_unique", "near_duplicate"]
+
+
 def test_disputed_images_are_neither_judged_nor_lost():
     images, labels = good_round()
     images[0] = image("0.jpg", "disputed")
@@ -248,6 +280,7 @@ def test_every_check_has_a_default_severity():
         *checks.FILE_CHECKS,
         *checks.label_checks(settings, CATEGORIES),
         *checks.image_checks(settings, planned=1),
+        *checks.content_checks(settings),
         *checks.published_checks(settings),
         *checks.category_checks(settings),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roundtruth.annotations import IMAGES, table, to_parquet
@@ -252,6 +252,7 @@ def test_more_objects_than_a_job_may_hold(storage: Storage, s3_client: Any, buck
     assert len(asked) == 7 * 2
 
 
+@settings(deadline=None)  # the first call loads pydantic's and pandas' machinery
 @given(
     readable=st.lists(st.booleans(), max_size=30),
     objects=st.integers(1, 8),

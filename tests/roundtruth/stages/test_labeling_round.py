@@ -171,7 +171,7 @@ def test_more_categories_than_a_job_holds(
         root=f"s3://{bucket}",
         categories=["pencil", "pen", "eraser"],
         labeling__max_categories_per_job=2,
-        consensus={"min_agreement": 0.0, "relabel_passes": 0},
+        consensus={"method": "majority", "min_agreement": 0.0, "relabel_passes": 0},
     )
     put_images(s3_client, bucket, 6)
     put_three_categories(storage, bucket, 6)

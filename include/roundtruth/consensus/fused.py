@@ -1,0 +1,159 @@
+"""Fuse boxes by what people show of their skill: existence, category and place of each object, by EM.
+
+``facts/consensus.md`` compares it with what others do; ``make bench-consensus`` measures it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.existence import Existence, estimate_existence
+from roundtruth.consensus.group_categories import GroupCategories, choose_categories
+from roundtruth.consensus.grouped_boxes import GroupedBoxes, grouped_boxes, opinions
+from roundtruth.consensus.majority import Groups, every_box, match_usable
+from roundtruth.consensus.matching import HAND_TOLERANCE, Floats, Ints
+from roundtruth.consensus.place import Places, estimate_places
+from roundtruth.consensus.split_objects import join_split_objects
+from roundtruth.consensus.worker_skills import (
+    WorkerSkills,
+    category_skill,
+    drawing_skill,
+    existence_skill,
+    renewed_skills,
+)
+
+# Fused boxes of people who did not both draw, overlapping so much, are one object drawn in two ways. Fused
+# boxes scatter less than single ones, so this can be lower than min_iou (real answers: of single boxes that
+# overlap another group by .2 to .4 and lack its workers, 8 of 10 are no object of their own).
+SAME_OBJECT_IOU = 0.3
+
+_FIRST_ITERATIONS = 8  # of place, before existence is known: enough to see what overlaps
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FusedRound:
+    """The groups with their probabilities (``groups.score``), and the skills after this round.
+
+    One entry a group: ``real``, ``category_probability`` and ``misplaced``, the chance that the fused box
+    overlaps the true one by less than three quarters; 0, 1 and 0 for groups without a usable box.
+    """
+
+    groups: Groups
+    real: Floats
+    category_probability: Floats
+    misplaced: Floats
+    skills: WorkerSkills
+
+
+def fuse_boxes(columns: AnswerColumns, *, min_iou: float, skills: WorkerSkills | None = None) -> FusedRound:
+    """Match the boxes of all tasks and estimate what they are.
+
+    A group is an object when that is likelier than not (and, with one worker and nothing else known, always:
+    there is nobody to ask).
+
+    :param skills: what earlier rounds say of the workers.
+    """
+    skills = skills or WorkerSkills()
+    known = drawing_skill(skills, columns.workers)
+    boxes = grouped_boxes(columns, match_usable(columns, min_iou, HAND_TOLERANCE))
+    first = estimate_places(boxes, np.ones(boxes.groups), known, iterations=_FIRST_ITERATIONS)
+    grown = first.edges + HAND_TOLERANCE * np.array([-1.0, -1.0, 1.0, 1.0])
+    boxes = join_split_objects(boxes, grown, min_iou=SAME_OBJECT_IOU)
+    asked = opinions(columns, boxes)
+    covariates = _covariates(columns, boxes)
+    real = boxes.votes / np.maximum(columns.task_answers[boxes.task], 1)
+    categories = choose_categories(boxes, real, category_skill(skills, columns.workers))
+    existence = estimate_existence(
+        asked, covariates, categories.evidence, existence_skill(skills, columns.workers)
+    )
+    places = estimate_places(boxes, existence.real, known)
+    categories = choose_categories(boxes, existence.real, category_skill(skills, columns.workers))
+    groups = _groups(columns, boxes, existence, places, categories)
+    number = _numbers(groups.box_group, boxes)
+    probability, misplaced = np.ones(len(groups.votes)), np.zeros(len(groups.votes))
+    probability[number], misplaced[number] = categories.probability, _misplaced(places)
+    real = np.zeros(len(groups.votes))
+    real[number] = existence.real
+    return FusedRound(
+        groups=groups,
+        real=real,
+        category_probability=probability,
+        misplaced=misplaced,
+        skills=renewed_skills(skills, columns.workers, existence.skill, categories.skill, places.skill),
+    )
+
+
+def _covariates(columns: AnswerColumns, boxes: GroupedBoxes) -> Floats:
+    """What makes an object hard for everybody: its size and the crowd around it, centred."""
+    edges = boxes.sum(boxes.edges) / np.maximum(boxes.votes, 1)[:, None]
+    sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)
+    size = np.log(np.sqrt(sides.prod(axis=1)))
+    crowd = np.log(np.bincount(boxes.task, minlength=len(columns.task_answers))[boxes.task])
+    # A usual difference is a factor of e^0.5; a fixed unit keeps equal sizes harmless.
+    return np.stack([_centred(size), _centred(crowd)], axis=1) / 0.5
+
+
+def _centred(values: Any) -> Floats:
+    result: Floats = values - values.mean() if len(values) else values
+    return result
+
+
+def _misplaced(places: Places) -> Floats:
+    """The chance that a fused box and the true one overlap by less than three quarters.
+
+    To first order an overlap falls short of 1 by the sum of the edges' errors over their sides; errors are
+    taken as normal.
+    """
+    sides = np.maximum(places.edges[:, 2:] - places.edges[:, :2], 1.0)[:, [0, 1, 0, 1]]
+    error = np.sqrt(places.variance) / sides
+    mean = np.sqrt(2 / np.pi) * error.sum(axis=1)
+    deviation = np.sqrt((1 - 2 / np.pi) * (error**2).sum(axis=1))
+    result: Floats = ndtr((mean - 0.25) / np.maximum(deviation, 1e-9))
+    return result
+
+
+def _groups(
+    columns: AnswerColumns,
+    boxes: GroupedBoxes,
+    existence: Existence,
+    places: Places,
+    categories: GroupCategories,
+) -> Groups:
+    box_group = every_box(columns, boxes.group)
+    count = int(box_group.max()) + 1 if len(box_group) else 0
+    number = _numbers(box_group, boxes)
+    task = np.zeros(count, np.int64)
+    task[box_group] = columns.box_task
+    answers = columns.task_answers[task] if count else task
+
+    def spread(values: Any, *shape: int) -> Any:
+        result = np.zeros((count, *shape), values.dtype)
+        result[number] = values
+        return result
+
+    real = existence.real
+    alone = columns.task_answers[boxes.task] == 1
+    return Groups(
+        box_group=box_group,
+        task=task,
+        votes=spread(boxes.votes),
+        answers=answers,
+        category=spread(categories.category),
+        category_votes=spread(categories.votes),
+        runner_up_votes=spread(categories.runner_up_votes),
+        edges=spread(places.edges, 4),
+        accepted=spread((real >= 0.5) | (alone & ~existence.judged)),
+        score=spread(real * categories.probability),
+    )
+
+
+def _numbers(box_group: Ints, boxes: GroupedBoxes) -> Ints:
+    """The number that each group of usable boxes has among all."""
+    number = np.zeros(boxes.groups, np.int64)
+    number[boxes.group] = box_group[boxes.rows]
+    return number

@@ -1,0 +1,92 @@
+"""Which images belong together: the same bytes, the same folder or name pattern, or nearly the same look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from roundtruth.dataset_settings import GroupBy
+from roundtruth.datasets.near_duplicates import near_pairs
+from roundtruth.errors import DatasetError
+from roundtruth.project import Project
+from roundtruth.storage import ObjectUri
+
+
+def group_images(
+    project: Project, etags: Mapping[str, str], fingerprints: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """source_ref -> the name of its group: its first image in order.
+
+    Groups that share an image are one group.
+
+    :param etags: source_ref -> ETag; the same ETag is the same image under another key.
+    :param fingerprints: source_ref -> near_duplicates.fingerprint, of images that have one.
+    """
+    clusters = _Clusters(sorted(etags))
+    by = project.dataset.group_by
+    shared: dict[tuple[str, str], str] = {}
+    for source_ref in sorted(etags):
+        for kind, value in (("etag", etags[source_ref]), ("key", _key_group(project, by, source_ref))):
+            if value:
+                clusters.join(shared.setdefault((kind, value), source_ref), source_ref)
+    if by is not None and by.near_duplicates:
+        for one, other in near_pairs(fingerprints or {}):
+            clusters.join(one, other)
+    return {source_ref: clusters.find(source_ref) for source_ref in sorted(etags)}
+
+
+def pinned_images(project: Project, source_refs: Iterable[str]) -> dict[str, str]:
+    """source_ref -> the split that `dataset.pinned` gives it; images that no pattern fits are missing.
+
+    Patterns are compared with the key below the project's root, or the whole URI of an image elsewhere.
+
+    :raises DatasetError: when patterns of two splits fit one image.
+    """
+    pinned: dict[str, str] = {}
+    if not any(project.dataset.pinned.values()):
+        return pinned
+    for source_ref in source_refs:
+        path = source_ref.removeprefix(f"{project.root_uri}/")
+        found = {
+            split: pattern
+            for split, patterns in project.dataset.pinned.items()
+            for pattern in patterns
+            if fnmatchcase(path, pattern)
+        }
+        if len(found) > 1:
+            both = " and ".join(f"{pattern!r} ({split})" for split, pattern in sorted(found.items()))
+            raise DatasetError(f"{source_ref} is pinned to {len(found)} splits, by {both}; leave it to one.")
+        for split in found:
+            pinned[source_ref] = split
+    return pinned
+
+
+def _key_group(project: Project, by: GroupBy | None, source_ref: str) -> str:
+    """What an image's key says of its group; empty when it says nothing: then it is one of its own."""
+    if by is None:
+        return ""
+    if by.folder is not None:
+        folders = source_ref.removeprefix(f"{project.images_uri}").split("/")[:-1]
+        return "/".join(folders[: by.folder])
+    if by.pattern is not None:
+        match = re.search(by.pattern, ObjectUri.parse(source_ref).key)
+        return (match[1] or "") if match else ""
+    return ""
+
+
+class _Clusters:
+    """Joined sets; each is named by its smallest member, whatever the order of joining."""
+
+    def __init__(self, members: Iterable[str]) -> None:
+        self._above = {member: member for member in members}
+
+    def find(self, member: str) -> str:
+        while (above := self._above[member]) != member:
+            self._above[member] = self._above[above]
+            member = above
+        return member
+
+    def join(self, one: str, other: str) -> None:
+        low, high = sorted((self.find(one), self.find(other)))
+        self._above[high] = low

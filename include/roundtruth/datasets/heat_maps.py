@@ -1,0 +1,76 @@
+"""Where boxes lie in their images and how large they are, as square heat maps in SVG."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundtruth.datasets.boxes import upright_box, upright_size
+from roundtruth.datasets.candidate import Candidate
+
+CELLS = 20
+_CELL, _LEFT, _TOP = 14, 30, 40  # pixels
+_DARK = (0x2F, 0x6F, 0x9F)
+
+Counts = NDArray[np.int64]
+
+
+def box_maps(candidate: Candidate) -> tuple[Counts, Counts]:
+    """Boxes by the place of their centre and by width and height, all as shares of the upright image.
+
+    Both have shape (CELLS, CELLS): row is y or height, from the top or from small; column is x or width.
+    """
+    places = np.zeros((CELLS, CELLS), dtype=np.int64)
+    sizes = np.zeros((CELLS, CELLS), dtype=np.int64)
+    for image, boxes in candidate.images_with_boxes():
+        width, height = upright_size(image.width, image.height, image.orientation)
+        for stored in boxes:
+            box = upright_box(stored, image.width, image.height, image.orientation)
+            centre = (box.left + box.width / 2) / width, (box.top + box.height / 2) / height
+            places[_cell(centre[1]), _cell(centre[0])] += 1
+            sizes[_cell(box.height / height), _cell(box.width / width)] += 1
+    return places, sizes
+
+
+def square_map(title: str, counts: Counts, *, across: str, down: str) -> bytes:
+    """The darker a cell, the more boxes; ``across`` and ``down`` name the axes, both from 0 to 1."""
+    side = CELLS * _CELL
+    most = max(int(counts.max()), 1)
+    width, height = _LEFT + side + 90, _TOP + side + 34
+    told = f"{int(counts.sum())} boxes; across {across}, down {down}; at most {most} in a cell"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" '
+        'role="img" aria-labelledby="title desc">',
+        f'<title id="title">{escape(title)}</title><desc id="desc">{escape(told)}</desc>',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+        f'<text x="8" y="20" font-size="14">{escape(title)}</text>',
+    ]
+    for row, column in np.argwhere(counts).tolist():
+        x, y = _LEFT + column * _CELL, _TOP + row * _CELL
+        fill = _shade(int(counts[row, column]) / most)
+        parts.append(f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="{fill}"/>')
+    parts.append(
+        f'<rect x="{_LEFT}" y="{_TOP}" width="{side}" height="{side}" fill="none" stroke="#8a9099"/>'
+        f'<text x="{_LEFT + side / 2}" y="{_TOP + side + 18}" text-anchor="middle">{escape(across)} →</text>'
+        f'<text transform="translate(20 {_TOP + side / 2}) rotate(90)" text-anchor="middle">'
+        f"{escape(down)} →</text>"
+    )
+    for place, share in enumerate((1.0, 0.5, 0.0)):
+        x, y = _LEFT + side + 12, _TOP + place * 20
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="12" height="12" fill="{_shade(share)}" stroke="#8a9099"/>'
+            f'<text x="{x + 18}" y="{y + 11}">{round(share * most)}</text>'
+        )
+    return ("\n".join([*parts, "</svg>"]) + "\n").encode()
+
+
+def _cell(share: float) -> int:
+    return min(max(int(share * CELLS), 0), CELLS - 1)
+
+
+def _shade(share: float) -> str:
+    # The square root shows a cell with one box too.
+    return "#" + "".join(f"{round(255 - share**0.5 * (255 - part)):02x}" for part in _DARK)
