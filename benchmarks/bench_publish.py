@@ -270,18 +270,18 @@ def page(images: int, rows: list[dict[str, Any]]) -> str:
 # What publishing costs
 
 Made by `benchmarks/bench_publish.py`: {images:,} images with {BOXES} boxes each, {len(CLASSES)} classes,
-YOLO and COCO; then a second version with 1 % of the images relabeled and 1 % new. S3 is a dict in memory, so the
-seconds are the pipeline's own work on one machine, and the memory ({rows[0]["before"]:.0f} MB before the first
-round) holds all objects too. On S3 add the requests: 32 are in flight at once, so 20,000 of 30 ms take some 20 s,
-and boto3's work for each copy of an image that is new (its ETag is a condition, which obstore cannot set).
+YOLO and COCO; then a second version with 1 % of the images relabeled and 1 % new. S3 is a dict in memory, so
+the seconds are the pipeline's own work on one machine, and the memory ({rows[0]["before"]:.0f} MB before the
+first round) holds all objects too. On S3 add the requests: 32 are in flight at once, so 20,000 of 30 ms take
+some 20 s, and boto3's work for each copy of a new image (on condition of its ETag, which obstore cannot set).
 
 | layout | version | objects written | copied by S3 | list requests | objects read | MB written \
 | assemble, s | publish, s | peak memory, MB |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {lines}
 
-`packed` writes the same few objects for any number of images; only the bytes of its tables grow with all images.
- `tree` gives every version a whole tree of its own, so it writes a label file and copies an
+`packed` writes the same few objects for any number of images; only the bytes of its tables grow
+with them. `tree` gives every version a whole tree of its own, so it writes a label file and copies an
 image (never through the worker) for each image; unchanged images are copied from the parent version.
 """
 

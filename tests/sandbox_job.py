@@ -26,7 +26,9 @@ CLASSIFIER = (
 TERMINAL = {"Completed", "Failed", "Stopped"}
 
 
-def put_images(s3: Any, bucket: str, count: int, size: tuple[int, int] = (320, 240)) -> list[str]:
+def put_images(
+    s3: Any, bucket: str, count: int, size: tuple[int, int] = (320, 240), prefix: str = "images/"
+) -> list[str]:
     """Put images `images/<i>.jpg` with i % 4 boxes of pencil and pen in turn; returns their URIs."""
     content = BytesIO()
     Image.new("RGB", size, (200, 180, 150)).save(content, "JPEG")
@@ -42,7 +44,7 @@ def put_images(s3: Any, bucket: str, count: int, size: tuple[int, int] = (320, 2
             )
             for place in range(number % 4)
         )
-        key = f"images/{number}.jpg"
+        key = f"{prefix}{number}.jpg"
         truth = Truth(width=size[0], height=size[1], objects=boxes)
         s3.put_object(Bucket=bucket, Key=key, Body=content.getvalue())
         s3.put_object(Bucket=bucket, Key=truth_uri(key), Body=encode_truth(truth))

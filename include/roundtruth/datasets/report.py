@@ -19,10 +19,10 @@ Picture = tuple[Shown, bytes | None]  # None where the image could not be read
 
 _STYLE = """\
 :root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px;
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1260px;
   margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; }
+table { border-collapse: collapse; margin-bottom: 1rem; }
 th, td { padding: .2rem .8rem; border-bottom: 1px solid #d9dde1; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 .charts, .sheet { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
@@ -143,7 +143,8 @@ def _key(names: Sequence[str]) -> str:
 
 def _figure(shown: Shown, picture: bytes | None, record: VersionRecord) -> str:
     names = sorted({record.classes[box.class_id] for box in shown.boxes})
-    told = f"{len(shown.boxes)} boxes: {', '.join(names)}" if names else "negative"
+    boxes = "1 box" if len(shown.boxes) == 1 else f"{len(shown.boxes)} boxes"
+    told = f"{boxes}: {', '.join(names)}" if names else "negative"
     caption = f"{escape(shown.image.split)} · {escape(told)}<br>{escape(shown.image.source_ref)}"
     if picture is None:
         content = '<span class="none">cannot be read</span>'

@@ -66,6 +66,11 @@ class RoundFolder:
         return self.uri / "figures"
 
     @property
+    def skills(self) -> ObjectUri:
+        """What the round knows of its workers, for the next round to start from."""
+        return self.uri / "skills.json"
+
+    @property
     def quality(self) -> ObjectUri:
         """The verdict of the quality gate."""
         return self.uri / "quality.json"

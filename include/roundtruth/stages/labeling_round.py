@@ -23,6 +23,7 @@ from roundtruth.consensus.figures import consensus_figures
 from roundtruth.consensus.measure import measure_consensus
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.consensus.report import encode_report
+from roundtruth.consensus.worker_skills import encode_skills
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.job_request import LABEL_ATTRIBUTE, output_folder
@@ -39,6 +40,7 @@ from roundtruth.rounds.relabel import job_images, plan_relabel, round_jobs
 from roundtruth.stages.gold_scores import gold_answers, write_gold_scores
 from roundtruth.stages.image_inspection import facts_before, inspected_images
 from roundtruth.stages.merged_tables import merge_tables, read_all_jobs
+from roundtruth.stages.skill_history import skills_before
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:
@@ -115,7 +117,9 @@ def measure(
         project.consensus,
         consolidated=tables.consolidated,
         categories_by_job={job.name: job.categories for job in jobs},
+        skills=skills_before(storage, project, folder),
     )
+    storage.write(folder.skills, encode_skills(result.skills))
     storage.write(folder.answers, to_parquet(tables.answers, ANSWERS))
     storage.write(folder.stage("consensus-labels.parquet"), to_parquet(result.labels, LABELS))
     storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
@@ -261,7 +265,8 @@ def _job(
 
 
 def _recorded_files(folder: RoundFolder, round_plan: RoundPlan) -> list[ObjectUri]:
-    files = [folder.answers, folder.labels, folder.images, folder.annot_csv, folder.consensus, folder.quality]
+    files = [folder.answers, folder.labels, folder.images, folder.annot_csv]
+    files += [folder.consensus, folder.skills, folder.quality]
     return [*files, folder.gold] if round_plan.gold_truth else files
 
 

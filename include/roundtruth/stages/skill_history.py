@@ -1,0 +1,35 @@
+"""Worker skills from round to round: each round starts from what the recorded round before it knew."""
+
+from __future__ import annotations
+
+from roundtruth.consensus.worker_skills import WorkerSkills, decode_skills, encode_skills
+from roundtruth.project import Project
+from roundtruth.rounds.folder import RoundFolder, rounds_folder
+from roundtruth.rounds.record import read_record
+from roundtruth.storage import Storage
+
+
+def skills_before(storage: Storage, project: Project, folder: RoundFolder) -> WorkerSkills:
+    """The skills that a round starts from; its own answers are never in them, or they would count twice.
+
+    The choice is written down at the first call: a round that is measured again, or after another one was
+    recorded meanwhile, starts from the same skills and gives the same labels.
+    """
+    chosen = folder.stage("skills-before.json")
+    content = storage.read_if_there(chosen)
+    if content is None:
+        storage.write_if_absent(chosen, encode_skills(_newest(storage, project, folder)))
+        content = storage.read_if_there(chosen)
+    return decode_skills(content.data, name=str(chosen)) if content else WorkerSkills()
+
+
+def _newest(storage: Storage, project: Project, folder: RoundFolder) -> WorkerSkills:
+    """The skills of the last recorded round, in order of the keys, before this one."""
+    for key in reversed(storage.list_folders(rounds_folder(project))):
+        earlier = RoundFolder(rounds_folder(project) / key)
+        if key >= folder.key or read_record(storage, earlier) is None:
+            continue
+        content = storage.read_if_there(earlier.skills)
+        if content is not None:
+            return decode_skills(content.data, name=str(earlier.skills))
+    return WorkerSkills()
