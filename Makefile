@@ -5,14 +5,14 @@ PYTHON := $(VENV)/bin/python
 BOOTSTRAP ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help demo up down test lint types pins clean
+.PHONY: help demo up down test lint pins bench-consensus bench-quality bench-splits bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	$(BOOTSTRAP) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version.split()[0])'
-	test -x $(PYTHON) || $(BOOTSTRAP) -m venv $(VENV)
+	$(PYTHON) -m pip --version >/dev/null 2>&1 || $(BOOTSTRAP) -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -r requirements.txt -r requirements-dev.txt
 	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --editable .
@@ -36,6 +36,18 @@ test: $(READY)  ## lint, types and all tests
 lint: $(READY)  ## format and fix what can be fixed
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
+
+bench-consensus: $(READY)  ## compare ways of consensus, writes benchmarks/CONSENSUS.md; REAL=DIR for another real set
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) benchmarks/bench_consensus.py --large $(if $(REAL),--real "$(REAL)")
+
+bench-quality: $(READY)  ## seconds and memory of the quality checks, writes benchmarks/QUALITY.md
+	$(PYTHON) benchmarks/bench_quality.py
+
+bench-splits: $(READY)  ## does a growing dataset keep its splits, writes benchmarks/SPLITS.md
+	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_splits.py > benchmarks/SPLITS.md
+
+bench-publish: $(READY)  ## objects, bytes, seconds, memory of publishing, writes benchmarks/PUBLISH.md
+	$(PYTHON) benchmarks/bench_publish.py > benchmarks/PUBLISH.md
 
 pins: $(READY)  ## compile requirements.in to requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt

@@ -28,6 +28,10 @@ class TaskState:
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
 
 
+class AirflowRefusedError(Exception):
+    """Airflow did not start a run; the message is its answer."""
+
+
 class AirflowApi:
     """A client that logs in as the stack's admin."""
 
@@ -75,7 +79,7 @@ class AirflowApi:
             body["partition_key"] = partition_key
         answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=body)
         if answer.is_error:
-            raise RuntimeError(f"Airflow refused to start {dag_id}: {answer.text}")
+            raise AirflowRefusedError(f"Airflow refused to start {dag_id}: {answer.text}")
         return str(answer.json()["dag_run_id"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:

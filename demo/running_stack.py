@@ -1,4 +1,4 @@
-"""Which processes `make up` left running, so that `make down` stops these and no others."""
+"""Which processes a stack runs, written down in its state folder: `make down` stops these and no others."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from pathlib import Path
 
 import psutil
 
-from demo.stack import Stack
 
-
-def remember(state: Path, stack: Stack) -> None:
-    """Write down the processes with the time they were created: a process id alone may be reused."""
-    content = [
-        {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
-        for process in stack.processes.values()
-    ]
-    _file(state).write_text(json.dumps(content))
+def remember(state: Path, pids: list[int]) -> None:
+    """Write down processes with the time they were created: a process id alone may be used again."""
+    content = [{"pid": pid, "created": _created(pid)} for pid in pids]
+    _file(state).write_text(json.dumps([entry for entry in content if entry["created"] is not None]))
 
 
 def read_running(state: Path) -> list[int]:
-    """The process groups of ours that still run."""
+    """The process groups of a state folder that still run."""
     if not _file(state).exists():
         return []
-    return [entry["pid"] for entry in json.loads(_file(state).read_text()) if _is_ours(entry)]
+    content = json.loads(_file(state).read_text() or "[]")
+    return [entry["pid"] for entry in content if _is_ours(entry)]
 
 
 def forget(state: Path) -> None:
@@ -32,10 +28,16 @@ def forget(state: Path) -> None:
 
 
 def _is_ours(entry: dict[str, float]) -> bool:
+    created = _created(int(entry["pid"]))
+    return created is not None and abs(created - entry["created"]) < 1
+
+
+def _created(pid: int) -> float | None:
     try:
-        return bool(abs(psutil.Process(int(entry["pid"])).create_time() - entry["created"]) < 1)
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.NoSuchProcess:
-        return False
+        return None
 
 
 def _file(state: Path) -> Path:

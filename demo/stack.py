@@ -18,8 +18,16 @@ from urllib.request import urlopen
 
 import psutil
 
+from demo.running_stack import forget, read_running, remember
+
 ROOT = Path(__file__).resolve().parents[1]
-AIRFLOW_COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# Without their log servers, which listen on all addresses: logs are files of this machine here.
+AIRFLOW_COMPONENTS = {
+    "api-server": (),
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+}
 STOP_SECONDS = 10.0
 
 
@@ -114,9 +122,14 @@ class Stack:
     def start(self, say: Callable[[str], None]) -> None:
         """Start everything and wait until it answers.
 
-        :raises StackError: when a process does not come up.
+        :raises StackError: when a process does not come up, a port is taken, or the stack runs already: two
+            of them in one state folder would work on the same database.
         """
+        self.refuse_if_running()
         self.airflow_home.mkdir(parents=True, exist_ok=True)
+        for name, port in (("API_PORT", self.api_port), ("SANDBOX_PORT", self.sandbox_port)):
+            if not is_free(port):
+                raise StackError(f"Port {port} is taken; choose another with {name}=…")
         say("starting the sandbox (S3 and Ground Truth)")
         self._spawn(
             "sandbox",
@@ -129,10 +142,21 @@ class Stack:
         self._wait_for("sandbox", f"{self.sandbox_url}/_sandbox/health")
         say("preparing Airflow's database")
         self._run_once("database", ["airflow", "db", "migrate"])
-        for component in AIRFLOW_COMPONENTS:
+        for component, options in AIRFLOW_COMPONENTS.items():
             say(f"starting Airflow's {component}")
-            self._spawn(component, ["airflow", component])
+            self._spawn(component, ["airflow", component, *options])
         self._wait_for("api-server", f"{self.api_url}/api/v2/monitor/health")
+
+    def refuse_if_running(self) -> None:
+        """Make sure that no other stack works in this state folder.
+
+        :raises StackError: when one does.
+        """
+        if read_running(self.settings.state):
+            raise StackError(
+                f"A stack runs in {self.settings.state} already, or an earlier one was killed; "
+                "stop it with `make down`."
+            )
 
     def check(self) -> None:
         """Make sure that every process still runs.
@@ -149,6 +173,7 @@ class Stack:
         for process in self.processes.values():
             process.wait()
         self.processes.clear()
+        forget(self.settings.state)
 
     def __enter__(self) -> Stack:
         return self
@@ -173,6 +198,8 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own: Ctrl-C reaches the demo alone, which stops it
             )
+        # Written down at once: `make down` finds them also when this process is killed.
+        remember(self.settings.state, [process.pid for process in self.processes.values()])
 
     def _run_once(self, name: str, command: list[str]) -> None:
         self._spawn(name, command)
@@ -210,15 +237,43 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def stop_groups(group_ids: list[int]) -> None:
-    """End process groups: ask first, kill what is left after some seconds."""
+    """End process groups and all that they started: ask first, kill what is left after some seconds."""
+    # A task's process has a group of its own, and is nobody's child once the scheduler is gone.
+    groups = {*group_ids, *(_group(child) for leader in group_ids for child in _descendants(leader))} - {None}
     for group in group_ids:
         _signal(group, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and any(_is_alive(group) for group in group_ids):
         time.sleep(0.1)
-    for group in group_ids:
-        _signal(group, signal.SIGKILL)
+    for group in groups:
+        if group is not None:
+            _signal(group, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _is_alive(group: int) -> bool:

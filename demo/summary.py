@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -11,6 +10,8 @@ from rich.table import Table
 
 from roundtruth.annotations import ANSWERS, DISPUTED, IMAGES, LABELS, PUBLISHABLE, from_parquet, table
 from roundtruth.consensus.evaluation import detection_scores
+from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.versions import VersionRecord
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.planned import require_plan
@@ -28,26 +29,28 @@ def print_summary(
     storage: Storage,
     project: Project,
     round_key: str,
-    version: dict[str, Any],
+    version: VersionRecord,
     pulled: Path,
     replayed: Path | None,
 ) -> None:
-    """Print what a round and its release made, as a table for people."""
+    """Print what a round made, and the version that holds it."""
     folder = round_folder(project, round_key)
     record = read_record(storage, folder)
     if record is None:
         console.print(f"Round {round_key} is not recorded yet.")
         return
-    rows = Table(show_header=False, box=None, pad_edge=False)
-    rows.add_column()
-    rows.add_column(overflow="fold")
-    for name, value in _facts(record, version, pulled):
-        rows.add_row(name, value)
-    console.print(rows)
+    uri = dataset_folder(project).uri / "versions" / version.version
+    # Plain lines: a table would break a URI in two on a narrow terminal, and nobody could copy it.
+    for name, value in _facts(record, version, uri, pulled):
+        console.print(f"{name:<16} {value}", markup=False)
     console.print(_accuracy(storage, project, folder, record, replayed))
+    if replayed:
+        console.print("The workers drew what the manifest records, so all three must agree with it.")
 
 
-def _facts(record: RoundRecord, version: dict[str, Any], pulled: Path) -> list[tuple[str, str]]:
+def _facts(
+    record: RoundRecord, version: VersionRecord, uri: ObjectUri, pulled: Path
+) -> list[tuple[str, str]]:
     published = sum(record.counts.get(status, 0) for status in PUBLISHABLE)
     return [
         ("round", f"{record.round} of project {record.project}"),
@@ -57,10 +60,13 @@ def _facts(record: RoundRecord, version: dict[str, Any], pulled: Path) -> list[t
         ("jobs", f"{len(record.jobs)} ({', '.join(job.name for job in record.jobs)})"),
         ("answers", f"{record.answers} by people, {record.answers / max(record.images, 1):.2f} an image"),
         ("answers spent", _answers_spent(record)),
-        ("disputed images", f"{record.counts.get(DISPUTED, 0)} (they join the next round)"),
+        (
+            "disputed images",
+            f"{record.counts.get(DISPUTED, 0)} (they join the next round with new images)",
+        ),
         ("price", f"{record.spent_usd:.2f} USD on AWS at the project's fees"),
-        ("version", f"{version['version']}: {version['images']} images, {version['boxes']} boxes"),
-        ("in S3", version["uri"]),
+        ("version", f"{version.version}: {version.images} images, {version.boxes} boxes"),
+        ("in S3", str(uri)),
         ("on disk", str(pulled)),
     ]
 

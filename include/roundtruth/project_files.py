@@ -14,6 +14,24 @@ from pydantic import BaseModel, ValidationError
 from roundtruth.errors import ProjectError
 from roundtruth.project import Project
 
+# Pydantic's type of an error -> the rule in words of a YAML file: it knows no tuples, dictionaries, instances.
+_RULES = {
+    "too_short": "must list at least {min_length}, got {actual_length}",
+    "model_type": "must hold keys and values",
+    "dict_type": "must hold keys and values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "date_type": "must be a date such as 2026-01-05",
+    "date_from_datetime_parsing": "must be a date such as 2026-01-05",
+    "date_from_datetime_inexact": "must be a date such as 2026-01-05, without a time",
+}
+
 
 def load_project(path: Path) -> Project:
     """Read and validate a project file.
@@ -31,8 +49,9 @@ def load_project(path: Path) -> Project:
     try:
         return Project.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_explain(dict(detail)) for detail in error.errors())
-        raise ProjectError(f"{path}: {problems}.") from error
+        problems = "; ".join(_explain(detail) for detail in _own_errors(error))
+        end = "" if problems.endswith("?") else "."
+        raise ProjectError(f"{path}: {problems}{end}") from error
 
 
 def project_files(folder: Path) -> list[Path]:
@@ -40,16 +59,32 @@ def project_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
 
 
-def _explain(detail: dict[str, object]) -> str:
+def _own_errors(error: ValidationError) -> Iterator[dict[str, Any]]:
+    """Each error but the one that a list is too short because its items are broken."""
+    details = [dict(detail) for detail in error.errors()]
+    above = {detail["loc"][:-1] for detail in details}
+    for detail in details:
+        if detail["type"] != "too_short" or detail["loc"] not in above:
+            yield detail
+
+
+def _explain(detail: dict[str, Any]) -> str:
     location = detail["loc"]
     assert isinstance(location, tuple)  # noqa: S101  # pydantic's type is a union
     key = ".".join(str(part) for part in location) or "the whole file"
-    message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         return f"{key}: there is no such key{_nearest(location)}"
     if detail["type"] == "missing":
         return f"{key}: is required"
-    return f"{key}: {message[:1].lower()}{message[1:]}{_shown(detail, location)}"
+    return f"{key}: {_rule(detail)}{_shown(detail, location)}"
+
+
+def _rule(detail: dict[str, Any]) -> str:
+    known = _RULES.get(detail["type"])
+    if known is not None:
+        return known.format_map(detail.get("ctx", {}))
+    message = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _shown(detail: dict[str, object], location: tuple[object, ...]) -> str:

@@ -42,7 +42,7 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     ("root with a bad bucket", {"root": "s3://Bad_Bucket/x"}, "root: ", "s3://<bucket>/<folder>"),
     ("root with an empty part", {"root": "s3://bucket/a//b"}, "root: ", "empty, `.` or `..` parts"),
     ("root with dots", {"root": "s3://bucket/a/../b"}, "root: ", "empty, `.` or `..` parts"),
-    ("no categories", {"categories": []}, "categories: ", "at least 1 item"),
+    ("no categories", {"categories": []}, "categories: ", "must list at least 1"),
     ("categories as text", {"categories": "pen"}, "categories: ", "valid tuple"),
     ("a category that YAML reads as true", {"categories": [True]}, "categories.0: ", "valid string"),
     ("an empty category", {"categories": [""]}, "categories.0: ", "at least 1 character"),
@@ -187,7 +187,7 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "workers_per_object?",
     ),
     ("a key like no other", {"zzz": 5}, "zzz: ", "there is no such key"),
-    ("a part that is no part", {"quality": 5}, "quality: ", "valid dictionary or instance"),
+    ("a part that is no part", {"quality": 5}, "quality: ", "must hold keys and values"),
 ]
 
 

@@ -43,7 +43,7 @@ def test_every_broken_key_is_named(tmp_path: Path) -> None:
     for words in (
         "project: must be 1 to 24",
         "labelling: there is no such key; did you mean labeling?",
-        "budget_usd: input should be greater than 0, got -1",
+        "budget_usd: must be greater than 0, got -1",
         "root: is required",
         "dataset: is required",
     ):

@@ -165,6 +165,11 @@ def _raw_lines(storage: Storage, manifest: ObjectUri) -> Iterator[bytes]:
         yield from storage.read(manifest).split(b"\n")
         return
     path = Path(manifest.key)
+    if path.is_dir():
+        raise StorageError(
+            f"{manifest} is a folder; name its output.manifest, which in a job's folder is "
+            "manifests/output/output.manifest."
+        )
     if not path.is_file():
         raise StorageError(f"{manifest} does not exist; name an output.manifest.")
     with path.open("rb") as file:

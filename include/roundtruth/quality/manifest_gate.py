@@ -44,12 +44,13 @@ def check_manifest(
     Lines of image classification are counted and have no boxes to check.
 
     :param categories: the names that are allowed; without it those that the lines' class maps name.
-    :raises ManifestError: when there is no line at all.
+    :raises ManifestError: when there is no line at all, or none that can be read as a line of a manifest.
     :raises QualityError: when a check cannot be evaluated.
     """
     lines = list(records)
     if not lines:
         raise ManifestError(f"{file} holds no line; an output manifest has one a labeled image.")
+    _require_a_readable_line(lines, file)
     labeled = [line for line in lines if isinstance(line, LabeledImage)]
     with_boxes = [line for line in labeled if line.image_width is not None]
     names = {name for line in with_boxes for name in line.class_map.values()}
@@ -72,6 +73,19 @@ def check_manifest(
         **{f"lines_{kind}": count for kind, count in sorted(kinds.items())},
     }
     return msgspec.structs.replace(verdict, counts={**counts, **verdict.counts})
+
+
+def _require_a_readable_line(lines: Sequence[LabeledImage | LineProblem], file: str) -> None:
+    """A photo, or a file cut to pieces, is no manifest with a poor quality: there is nothing to judge."""
+    first = lines[0]
+    broken = (ProblemKind.BROKEN, ProblemKind.DUPLICATE)  # a duplicate of a broken line
+    if isinstance(first, LineProblem) and all(
+        isinstance(line, LineProblem) and line.kind in broken for line in lines
+    ):
+        raise ManifestError(
+            f"{file} is no usable manifest: all lines of it are broken ({len(lines)}); the first, line "
+            f"{first.line_number}, {first.reason}."
+        )
 
 
 def _labels(images: Sequence[LabeledImage]) -> pd.DataFrame:
@@ -121,15 +135,19 @@ def _line_suite(lines: Sequence[LabeledImage | LineProblem]) -> Suite:
     rows = [
         (
             f"line {line.line_number}",
-            line.source_ref or "",
-            f"{line.kind}: {line.reason}" if isinstance(line, LineProblem) else "",
+            _problem(line) if isinstance(line, LineProblem) else "",
             float(isinstance(line, LabeledImage)),
         )
         for line in lines
     ]
     return Suite(
         name="manifest_lines",
-        frame=pd.DataFrame(rows, columns=["line", "image", "problem", "usable"]),
-        key=("line", "image", "problem"),
+        frame=pd.DataFrame(rows, columns=["line", "problem", "usable"]),
+        key=("line", "problem"),
         checks=LINE_CHECKS,
     )
+
+
+def _problem(line: LineProblem) -> str:
+    image = f"{line.source_ref}: " if line.source_ref else ""
+    return f"{image}{line.kind}: {line.reason}"

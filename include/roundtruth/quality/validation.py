@@ -77,7 +77,8 @@ def _context(*, with_pages: bool) -> Iterator[tuple[Any, Path]]:
         import great_expectations as gx
     except ImportError as error:
         raise QualityError(
-            "The quality checks need Great Expectations; install it with `pip install roundtruth[quality]`."
+            "The quality checks need Great Expectations; install it with `pip install '.[quality]'` in the "
+            "folder of Roundtruth."
         ) from error
     # Its own progress, dozens of lines a suite, would bury what a task's log has to say.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)

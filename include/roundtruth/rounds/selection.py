@@ -47,7 +47,13 @@ def _luck(text: str) -> float:
 
 
 def _query(fresh: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    import duckdb
+    try:
+        import duckdb
+    except ModuleNotFoundError as error:
+        raise RoundError(
+            "selection.mode: query needs DuckDB; install it with `pip install '.[selection]'` in the folder "
+            "of Roundtruth."
+        ) from error
 
     # DuckDB knows zones only with an extension that it would have to download: times are UTC without one.
     images = fresh.reset_index(drop=True).reset_index(names="row_number")

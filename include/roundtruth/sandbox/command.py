@@ -8,6 +8,7 @@ from typing import get_args
 
 import click
 
+from roundtruth.errors import SandboxError
 from roundtruth.sandbox.constants import BUCKET
 from roundtruth.sandbox.faults import FaultPlan, read_faults
 from roundtruth.sandbox.settings import DEFAULT_SPEED, PoolName, SandboxSettings
@@ -16,7 +17,7 @@ _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(name="sandbox")
-@click.option("--port", type=int, default=0, help="0 takes a free one, which the first line tells.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one, which the first line tells.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--state",
@@ -58,7 +59,15 @@ def command(
     The first line on stdout is `ready <endpoint URL>`.
     """
     # The server (moto, Flask) takes a second to load: `--help` does not wait for it.
-    from roundtruth.sandbox.server import run_sandbox
+    try:
+        from roundtruth.sandbox.server import run_sandbox
+    except ModuleNotFoundError as error:
+        if (error.name or "roundtruth").partition(".")[0] == "roundtruth":
+            raise  # a defect of ours, no missing package
+        raise SandboxError(
+            f"The sandbox needs moto; install it with pip install '.[sandbox]' in the folder of Roundtruth "
+            f"({error.name} is missing)."
+        ) from error
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     run_sandbox(

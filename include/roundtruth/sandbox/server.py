@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import signal
@@ -9,8 +10,9 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterable
+from contextlib import redirect_stderr
 from http import HTTPStatus
-from io import BytesIO
+from io import BytesIO, StringIO
 from types import FrameType, TracebackType
 from typing import Any, Self
 from xml.sax.saxutils import escape
@@ -98,14 +100,7 @@ class Sandbox:
 
     def _begin(self) -> None:
         settings = self.settings
-        try:
-            server = make_server(
-                settings.host, settings.port, self._serve, threaded=True, request_handler=_Handler
-            )
-        except (OSError, SystemExit) as wrong:
-            raise SandboxError(
-                f"The sandbox cannot listen on {settings.host}:{settings.port}: {wrong}."
-            ) from wrong
+        server = self._listen()
         try:
             state = settings.state
             self._s3 = SandboxS3(ObjectFolder(state / "s3") if state else None)
@@ -128,6 +123,23 @@ class Sandbox:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, name="sandbox", daemon=True)
         self._thread.start()
+
+    def _listen(self) -> BaseWSGIServer:
+        host, port = self.settings.host, self.settings.port
+        try:
+            # werkzeug prints what is wrong and exits; the OSError is what it was handling then.
+            with redirect_stderr(StringIO()):
+                return make_server(host, port, self._serve, threaded=True, request_handler=_Handler)
+        except (OSError, SystemExit) as wrong:
+            reason = wrong.__context__ if isinstance(wrong, SystemExit) else wrong
+            if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
+                raise SandboxError(
+                    f"The sandbox cannot listen on {host}:{port}: the port is taken; choose another by --port."
+                ) from wrong
+            told = (reason.strerror if isinstance(reason, OSError) else None) or reason
+            raise SandboxError(
+                f"The sandbox cannot listen on {host}:{port}: {told}; choose another by --host and --port."
+            ) from wrong
 
     # --- requests
 

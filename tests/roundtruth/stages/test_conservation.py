@@ -129,6 +129,7 @@ def collect(storage: Storage, project: Project, key: str, fates: dict[str, str])
     storage.write(folder.answers, to_parquet(table(answers, ANSWERS), ANSWERS))
     storage.write(folder.stage("consensus-labels.parquet"), to_parquet(table(labels, LABELS), LABELS))
     storage.write(folder.stage("agreement.parquet"), to_parquet(table(agreement, AGREEMENT), AGREEMENT))
+    storage.write(folder.skills, b"{}\n")
     storage.write(folder.consensus, b'{"workers": [], "agreement": {"mean": 0.9}}')
 
 

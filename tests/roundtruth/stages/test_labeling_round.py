@@ -122,6 +122,7 @@ def test_a_whole_round_twice(
         "images.parquet",
         "annot.csv",
         "consensus.json",
+        "skills.json",
         "quality.json",
     }
 
