@@ -13,9 +13,10 @@ from rich.console import Console
 
 from demo.airflow_api import AirflowApi, AirflowRefusedError
 from demo.main_job import MainJob, NothingPublishedError
+from demo.processes import stop_groups
 from demo.project_files import PENS, replay_name, write_pens_project, write_replay_project
 from demo.running_stack import forget, read_running
-from demo.stack import ROOT, Stack, StackError, StackSettings, stop_groups
+from demo.stack import ROOT, Stack, StackError, StackSettings
 from demo.uploads import upload_folder, upload_samples
 from demo.watch import RunFailedError
 from roundtruth.errors import RoundtruthError

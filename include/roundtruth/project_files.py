@@ -14,15 +14,16 @@ from pydantic import BaseModel, ValidationError
 from roundtruth.errors import ProjectError
 from roundtruth.project import Project
 
-# Pydantic's type of an error -> the rule in words of a YAML file: it knows no tuples, dictionaries, instances.
+# Pydantic's type of an error -> the rule in the words of a YAML file, which has no tuples and no instances.
 _RULES = {
-    "too_short": "must list at least {min_length}, got {actual_length}",
+    "too_short": "must list {min_length} or more, got {actual_length}",
+    "too_long": "must list at most {max_length}, got {actual_length}",
     "model_type": "must hold keys and values",
     "dict_type": "must hold keys and values",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "string_type": "must be text",
-    "string_too_short": "must not be empty",
+    "string_too_short": "must have {min_length} or more characters",
     "string_too_long": "must have at most {max_length} characters",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -42,7 +43,7 @@ def load_project(path: Path) -> Project:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProjectError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or 2026-13-45, a date to YAML
         raise ProjectError(f"{path}: is not YAML: {_one_line(str(error))}.") from error
     if not isinstance(content, dict):
         raise ProjectError(f"{path}: must hold keys and values such as `project: pens`.")
@@ -61,11 +62,11 @@ def project_files(folder: Path) -> list[Path]:
 
 def _own_errors(error: ValidationError) -> Iterator[dict[str, Any]]:
     """Each error but the one that a list is too short because its items are broken."""
-    details = [dict(detail) for detail in error.errors()]
-    above = {detail["loc"][:-1] for detail in details}
+    details = error.errors()
+    with_broken_items = {detail["loc"][:-1] for detail in details}
     for detail in details:
-        if detail["type"] != "too_short" or detail["loc"] not in above:
-            yield detail
+        if detail["type"] != "too_short" or detail["loc"] not in with_broken_items:
+            yield dict(detail)
 
 
 def _explain(detail: dict[str, Any]) -> str:

@@ -212,5 +212,5 @@ def test_event_loop_is_not_blocked(bucket, put, context):
         beating.cancel()
 
     asyncio.run(go())
-    assert len(gaps) > 20
+    assert len(gaps) > 5
     assert max(gaps) < 2.0

@@ -27,6 +27,8 @@ VALID = yaml.safe_dump(project_content())
         ),
         pytest.param(b"project: \xff\xfe", "is not YAML: 'utf-8' codec", id="not UTF-8"),
         pytest.param(f"{VALID}1: x\n", "1: ", id="a key that is a number"),
+        pytest.param(f"{VALID}start_date: 2026-13-45\n", "month must be in 1..12", id="no such day"),
+        pytest.param(f"{VALID}quality: strict\n", "quality: must hold keys and values", id="a part as text"),
     ],
 )
 def test_file_that_is_no_project(tmp_path: Path, text: str | bytes, words: str) -> None:
@@ -48,6 +50,24 @@ def test_every_broken_key_is_named(tmp_path: Path) -> None:
         "dataset: is required",
     ):
         assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        pytest.param(f"{VALID}categoris: [pen]\n", "did you mean categories?", id="a question"),
+        pytest.param(f"{VALID}budget_usd: -1\n", "got -1.", id="a statement"),
+        pytest.param(
+            VALID.replace("- pencil", "- ''").replace("- pen\n", ""),
+            "pens.yaml: categories.0: must have 1 or more characters, got ''.",
+            id="the only item is broken",
+        ),
+    ],
+)
+def test_the_sentence_ends_once(tmp_path: Path, text: str, end: str) -> None:
+    with pytest.raises(ProjectError) as error:
+        load_text(tmp_path, text)
+    assert str(error.value).endswith(end)
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "."])

@@ -186,7 +186,8 @@ def _print_report(text: str, verdict: Verdict, docs_uri: ObjectUri | None) -> No
 
 
 def _report(failed: Sequence[FailedCheck]) -> Table:
-    report = Table("check", "severity", "failed rows", "examples")
+    report = Table("check", "severity", "failed rows")
+    report.add_column("examples", overflow="fold")  # a URI that is cut names no image
     for check in failed:
         examples = list(check.images[:SHOWN_EXAMPLES] or check.values[:SHOWN_EXAMPLES])
         more = check.image_count - SHOWN_EXAMPLES

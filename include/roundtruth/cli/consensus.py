@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -31,21 +32,21 @@ CSV_COLUMNS = ("image", "category", "left", "top", "width", "height", "score")
 @click.option("--method", type=click.Choice(METHODS), default=DEFAULTS.method, show_default=True)
 @click.option(
     "--min-iou",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=DEFAULTS.min_iou,
     show_default=True,
-    help="Boxes of two workers that overlap less are different objects (0–1).",
+    help="Boxes of two workers that overlap less are different objects.",
 )
 @click.option(
     "--min-agreement",
-    type=float,
+    type=click.FloatRange(0, 1),
     default=DEFAULTS.min_agreement,
     show_default=True,
-    help="Majority, median: images whose workers agree less are disputed (0–1).",
+    help="Majority, median: images whose workers agree less are disputed.",
 )
 @click.option(
     "--max-doubt",
-    type=float,
+    type=click.FloatRange(min=0),
     default=DEFAULTS.max_doubt,
     show_default=True,
     help="Fused: images with more boxes expected to be wrong are disputed.",
@@ -103,7 +104,11 @@ def _settings(**values: Any) -> Consensus:
 def _read(storage: Storage, folder: str) -> JobAnswers:
     from roundtruth.consensus.job_answers import read_job_answers
 
-    return read_job_answers(JobFolder(storage, ObjectUri.parse(folder.rstrip("/"))))
+    uri = ObjectUri.parse(folder.rstrip("/"))
+    if uri.is_local and not Path(uri.key).is_dir():
+        what = "is a file" if Path(uri.key).exists() else "does not exist"
+        raise ConsensusError(f"{folder} {what}; give the folder <S3OutputPath>/<job name> of a job.")
+    return read_job_answers(JobFolder(storage, uri))
 
 
 def _known(storage: Storage, place: str | None) -> WorkerSkills | None:

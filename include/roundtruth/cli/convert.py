@@ -9,11 +9,13 @@ import click
 import msgspec
 
 from roundtruth.cli.console import endpoint_option, json_option, notes, open_storage, print_json, progress_bar
+from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:
     from roundtruth.datasets.conversion_folder import ConversionReport
 
+NOT_PLACED = ("image-missing", "image-unreadable", "image-size")
 FORMATS = ("yolo", "voc", "coco", "csv")
 
 
@@ -90,6 +92,8 @@ def command(
         report = convert_manifests(
             storage, settings, out, lambda done, total: progress.update(task, completed=done, total=total)
         )
+    if images is not None:
+        _require_an_image(report, images, out)
     if as_json:
         print_json({"out": str(out), **msgspec.to_builtins(report)})
     else:
@@ -101,6 +105,17 @@ def _storage(places: tuple[str, ...], endpoint_url: str | None) -> Storage:
     if all(ObjectUri.parse(place).is_local for place in places):
         return Storage()
     return open_storage(endpoint_url)
+
+
+def _require_an_image(report: ConversionReport, images: Path, out: Path) -> None:
+    unplaced = sum(report.problems.get(kind, 0) for kind in NOT_PLACED)
+    if unplaced < report.images:
+        return
+    reasons = ", ".join(f"{report.problems[kind]} {kind}" for kind in NOT_PLACED if kind in report.problems)
+    raise DatasetError(
+        f"{images} holds none of the {report.images} images as they were labeled ({reasons}; see "
+        f"{out / 'problems.csv'}); name their folder by --images, or leave it out: {out} holds labels only."
+    )
 
 
 def _show(report: ConversionReport, out: Path) -> None:

@@ -17,6 +17,7 @@ from roundtruth.cli.console import (
 from roundtruth.cli.dataset_contents import explain, export
 from roundtruth.cli.dataset_history import diff, rollback, show
 from roundtruth.cli.dataset_place import find_dataset, place_options
+from roundtruth.errors import DatasetError
 
 SHOWN_PROBLEMS = 20
 
@@ -41,6 +42,10 @@ def list_command(
     storage = open_storage(endpoint_url)
     folder = DatasetFolder(place.root / "datasets" / place.name)
     records = list_versions(storage, folder)
+    if not records:
+        raise DatasetError(
+            f"{folder.uri} holds no published version; check the dataset's name and its place."
+        )
     latest = latest_version(storage, folder)
     if as_json:
         versions = [
@@ -64,8 +69,6 @@ def list_command(
             f"{place.name}@{one.version}  {one.images} images  {one.boxes} boxes  "
             f"{len(one.classes)} classes  {len(one.rounds)} rounds{mark}"
         )
-    if not records:
-        notes.print(f"{folder.uri} holds no published version", markup=False, highlight=False)
 
 
 @command.command()
@@ -82,7 +85,10 @@ def pull(
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
-    """Make the tree of a version in a folder; goes on where an earlier pull stopped."""
+    """Make the tree of a version in a folder.
+
+    Goes on where an earlier pull into the same folder stopped.
+    """
     from roundtruth.datasets.pull import pull_version
 
     place = find_dataset(dataset, project_file, root)
@@ -123,7 +129,9 @@ def pull(
 def verify(
     dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
 ) -> None:
-    """Check every digest again and the rules of trainers; exit 1 when something is wrong.
+    """Check every digest again and the rules of trainers.
+
+    Exit codes: 0 all is right; 1 something is wrong; 2 there is nothing to check.
 
     DATASET is a folder on this machine, or a version where it lies.
     """
@@ -135,8 +143,8 @@ def verify(
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        if dataset is not None and Path(dataset).is_dir() and project_file is None and root is None:
-            what, result = dataset, verify_folder(Path(dataset), show)
+        if dataset is not None and project_file is None and root is None:
+            what, result = dataset, verify_folder(_folder(dataset), show)
         else:
             place = find_dataset(dataset, project_file, root)
             what = f"{place.name}@{place.version}"
@@ -150,6 +158,15 @@ def verify(
         _show_problems(what, result)
     if result.problems:
         raise SystemExit(FAILED_CHECK)
+
+
+def _folder(dataset: str) -> Path:
+    folder = Path(dataset)
+    if not folder.is_dir():
+        raise click.UsageError(
+            f"there is no folder {dataset}; of a published version give the place by --project or --root too"
+        )
+    return folder
 
 
 def _show_problems(what: str, result: Any) -> None:

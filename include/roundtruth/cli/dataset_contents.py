@@ -35,7 +35,10 @@ def export(
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
-    """Write the labels of a version in any formats to a folder; writes nothing to S3."""
+    """Write the labels of a version in other formats.
+
+    They go to a new folder; nothing is written to S3.
+    """
     from roundtruth.datasets.export import export_version
 
     place = find_dataset(dataset, project_file, root)
@@ -70,7 +73,9 @@ def explain(
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
-    """Tell where each box of an image comes from: round, job, workers, their answers, code version.
+    """Tell where each box of an image comes from.
+
+    Round, job, workers, their answers and the version of the code are told.
 
     IMAGE is its S3 URI, its file name or path in the dataset, or the end of its key.
     """

@@ -26,7 +26,7 @@ SHOWN_IMAGES = 20
 def show(
     dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
 ) -> None:
-    """Show what a version holds: splits, classes, rounds, what waits outside."""
+    """Show what a version holds: splits, classes, rounds."""
     from roundtruth.datasets.folder import DatasetFolder
     from roundtruth.datasets.latest import read_latest
     from roundtruth.datasets.versions import resolve_version
@@ -54,7 +54,10 @@ def show(
 def diff(
     old: str, new: str, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
 ) -> None:
-    """Tell what changed from version OLD to NEW, such as `diff pens@v0001 pens@v0002`."""
+    """Tell what changed from version OLD to NEW.
+
+    Such as `diff pens@v0001 pens@v0002`.
+    """
     from roundtruth.datasets.diff import diff_versions
     from roundtruth.datasets.version_tables import read_version_tables
 
@@ -84,7 +87,9 @@ def rollback(
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
-    """Move `latest` back to name@v0002, or to the version before it; nothing is deleted.
+    """Move `latest` back to an earlier version.
+
+    To name@v0002, or without a version to the one before it. Nothing is deleted.
 
     Releases do not undo it: `latest` moves on when labels give a content that was not withdrawn.
     """

@@ -28,9 +28,9 @@ def place_options(function: Callable[..., None]) -> Callable[..., None]:
         "--project",
         "project_file",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="Project file that says where the dataset lies.",
+        help="Project file that says where the dataset lies; this or --root.",
     )
-    root = click.option("--root", help="Root of the project, s3://bucket/folder, instead of a project file.")
+    root = click.option("--root", help="Root of the project, s3://bucket/folder; this or --project.")
     return endpoint_option(json_option(project(root(function))))
 
 
@@ -40,7 +40,9 @@ def find_dataset(dataset: str | None, project_file: Path | None, root: str | Non
     :raises click.UsageError: when neither project file nor root, or both, say where it lies.
     """
     name, _, version = (dataset or "").partition("@")
-    if (project_file is None) == (root is None):
+    if project_file is not None and root is not None:
+        raise click.UsageError("--project and --root both say where the dataset lies; give one of them")
+    if project_file is None and root is None:
         raise click.UsageError("give the place of the dataset by --project or by --root")
     if project_file is not None:
         from roundtruth.project_files import load_project

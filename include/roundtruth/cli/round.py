@@ -33,9 +33,10 @@ def command() -> None:
 @endpoint_option
 @json_option
 def plan(file: Path, round_key: str, endpoint_url: str | None, as_json: bool) -> None:
-    """Show what a round of the project FILE would hold: images, jobs, price. Nothing is written.
+    """Show images, jobs and price of a round; write nothing.
 
-    A round that was planned before is planned anew here: as it would be without its own plan.
+    FILE is the project file. A round that was planned before is planned anew here: as it would be without
+    its own plan.
     """
     from roundtruth.rounds.plan import draft_plan  # imports pandas
 
@@ -97,12 +98,15 @@ def _show(project: Project, draft: Draft) -> None:
         click.echo(f"  and {more} more unreadable images (all of them with --json)")
     if not summary["starts"]:
         click.echo(f"The round would not start: images.minimum is {project.images.minimum} new images.")
+    if made.jobs and not summary["starts"]:
+        click.echo("If it started:")
     if made.jobs:
         Console().print(_jobs_table(draft))
     price = summary["price_usd"]
     budget = "" if price["budget"] is None else f" (budget {price['budget']:.2f} USD)"
+    what = "Price" if summary["starts"] else "Price if it started"
     click.echo(
-        f"Price: {price['labeling']:.2f} USD, up to {price['relabel_at_most']:.2f} USD more for relabeling"
+        f"{what}: {price['labeling']:.2f} USD, up to {price['relabel_at_most']:.2f} USD more for relabeling"
         f"{budget}"
     )
 

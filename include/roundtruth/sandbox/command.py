@@ -17,7 +17,9 @@ _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(name="sandbox")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one, which the first line tells.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one, which the first line tells."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--state",

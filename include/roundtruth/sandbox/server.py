@@ -134,7 +134,8 @@ class Sandbox:
             reason = wrong.__context__ if isinstance(wrong, SystemExit) else wrong
             if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
                 raise SandboxError(
-                    f"The sandbox cannot listen on {host}:{port}: the port is taken; choose another by --port."
+                    f"The sandbox cannot listen on {host}:{port}: the port is taken; choose another one "
+                    "by --port."
                 ) from wrong
             told = (reason.strerror if isinstance(reason, OSError) else None) or reason
             raise SandboxError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -119,6 +120,50 @@ def test_what_is_not_there_exits_2(tmp_path):
 
 def test_an_empty_manifest_exits_2(manifest):
     assert "holds no line" in run(manifest(), exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        pytest.param(
+            ["{broken", "more"], "broken (2); the first, line 1, is not a JSON object", id="no JSON"
+        ),
+        pytest.param(["", '{"a": 1}'], "broken (1); the first, line 2, has no source-ref", id="other JSON"),
+        pytest.param([line(pens=1)] * 2, "broken (2); the first, line 1, pens: ", id="the same one twice"),
+    ],
+)
+def test_a_manifest_without_a_usable_line_exits_2(manifest, lines, words):
+    path = manifest(*lines)
+    said = run(path, exit_code=2).stderr
+    assert f"{path} is no usable manifest" in said
+    assert words in said
+
+
+def test_without_great_expectations_it_says_what_to_install(manifest, monkeypatch):
+    monkeypatch.setitem(sys.modules, "great_expectations", None)
+    assert "install it with `pip install '.[quality]'`" in run(manifest(line()), exit_code=2).stderr
+
+
+def test_a_photo_is_no_manifest(tmp_path):
+    path = tmp_path / "photo.jpeg"
+    Image.effect_noise((60, 60), 50).save(path)
+    assert "is no usable manifest" in run(path, exit_code=2).stderr
+
+
+def test_an_input_manifest_is_no_error(manifest):
+    verdict = verdict_of(manifest(json.dumps({"source-ref": "s3://bucket/b.jpg"}), "{broken"))
+    assert verdict["counts"]["lines_unlabeled"] == 1
+
+
+def test_examples_are_whole(manifest, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    ref = f"s3://bucket/{'long-' * 30}name.jpg"
+    shown = run(manifest(line(), json.dumps({"source-ref": ref}), "{broken")).stdout
+    examples = "".join(row.split("│")[-2].strip() for row in shown.splitlines() if row.count("│") > 1)
+    assert ref in examples
+    assert "line 3: broken: is not" in " ".join(
+        row.split("│")[-2].strip() for row in shown.splitlines() if row.count("│") > 1
+    )
 
 
 @pytest.fixture

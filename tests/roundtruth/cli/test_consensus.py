@@ -143,7 +143,10 @@ def test_unusable_responses_are_shown_and_the_rest_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["nowhere"], "holds no worker responses", id="no such folder"),
+        pytest.param(["nowhere"], "nowhere does not exist", id="no such folder"),
+        pytest.param(["pens-1/input.manifest"], "input.manifest is a file", id="a file"),
+        pytest.param(["copy"], "holds no worker responses", id="a folder of something else"),
+        pytest.param(["pens-1", "--max-doubt", "-1"], "--max-doubt", id="less than no doubt"),
         pytest.param(["pens-1", "copy/pens-1"], "Two folders are of the job pens-1", id="the same job twice"),
         pytest.param(
             ["pens-1", "--method", "ground-truth"], "needs the consolidated boxes", id="no output manifest"

@@ -67,10 +67,27 @@ def test_manifests_in_s3(tmp_path: Path, sandbox: Any, s3_client: Any, bucket: s
     assert json.loads(result.stdout)["boxes"] == 54
 
 
+def test_a_folder_without_the_images_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "out"
+    result = run("convert", CIGARS / "output.manifest", "--images", tmp_path / "empty", "--out", out)
+    assert result.exit_code == 2
+    assert "empty holds none of the 32 images as they were labeled (32 image-missing" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_place_that_cannot_be_written_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("convert", CIGARS / "output.manifest", "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert "file/out cannot be used: Not a directory; check the path" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere.manifest", "--out", "out"], "does not exist"),
+        ([".", "--out", "out"], "is a folder; name its output.manifest"),
         (["s3:///key", "--out", "out"], "names no bucket"),
         (
             [CIGARS / "output.manifest", "--out", "out", "--val", "0.9", "--test", "0.2"],

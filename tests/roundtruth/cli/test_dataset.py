@@ -73,6 +73,17 @@ def test_list_pull_verify(run: Any, project_file: Path, tmp_path: Path, bucket: 
     [
         (["list"], "--project or by --root"),
         (["list", "--root", "s3://bucket/x"], "needs the name"),
+        (["list", "pens", "--root", "."], "holds no published version"),
+        (["list", "pens", "--root", "s3://bucket/x", "--project", __file__], "both say where"),
+        (["verify", "no-such-folder"], "there is no folder no-such-folder"),
+        (
+            ["list", "pens", "--root", "s3://bucket/x", "--endpoint-url", "localhost:9"],
+            "localhost:9 is no endpoint; give one such as http://",
+        ),
+        (
+            ["list", "pens", "--root", "s3://bucket/x", "--endpoint-url", "http://127.0.0.1:9"],
+            "/versions: http://127.0.0.1:9 cannot be reached; check --endpoint-url",
+        ),
         (["pull", "pens@v0001", "--root", "s3://no-such-bucket-here/x", "--out", "x"], "no-such-bucket-here"),
         (["pull", "pens@first", "--root", "s3://no-such-bucket-here/x", "--out", "x"], "names no version"),
     ],
@@ -81,3 +92,10 @@ def test_wrong_usage_exits_2(run: Any, arguments: list[str], words: str) -> None
     result = run(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_place_that_cannot_be_written_exits_2(run: Any, project_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("pull", "pens@v0001", "--project", project_file, "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert "file/out cannot be used: Not a directory" in result.stderr

@@ -83,6 +83,16 @@ def test_plan_for_machines(plan: Any, s3_client: Any, bucket: str) -> None:
     }
 
 
+def test_what_would_not_start_has_no_price_yet(plan: Any, s3_client: Any, bucket: str) -> None:
+    put_images(s3_client, bucket, 2)
+    lines = plan("--round", "r1", images__minimum=4).stdout.splitlines()
+    assert lines[1:3] == [
+        "The round would not start: images.minimum is 4 new images.",
+        "If it started:",
+    ]
+    assert lines[-1] == "Price if it started: 0.16 USD, up to 0.16 USD more for relabeling"
+
+
 def test_nothing_to_plan(plan: Any) -> None:
     result = plan("--round", "r1")
     assert result.exit_code == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -41,6 +42,33 @@ def test_runs_until_it_is_interrupted() -> None:
             process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def test_a_taken_port_is_told() -> None:
+    # In a process of its own: the tests' sandbox may run in this one.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-c", "from roundtruth.cli import main; main()", "sandbox", "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PYTHONPATH": str(Path(__file__).parents[3] / "include"), "PATH": "/usr/bin"},
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"Error: SandboxError: The sandbox cannot listen on 127.0.0.1:{port}: the port is taken; "
+        "choose another one by --port.\n"
+    )
+
+
+def test_without_moto_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "roundtruth.sandbox.server", raising=False)
+    monkeypatch.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
+    result = CliRunner().invoke(main, ["sandbox"])
+    assert result.exit_code == 2
+    assert "The sandbox needs moto; install it with pip install '.[sandbox]'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,12 @@ def test_other_images_do_not_change_an_image_s_luck(count: int, more: int, fract
 )
 def test_query(where: str, expected: list[str]) -> None:
     assert chosen(candidates(4), mode="query", where=where) == expected
+
+
+def test_query_without_duckdb_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(RoundError, match=r"pip install '\.\[selection\]'"):
+        chosen(candidates(4), mode="query", where="bytes = 0")
 
 
 def test_query_takes_every_carried_over_image() -> None:
