@@ -1,6 +1,6 @@
 """What others do to fuse boxes, written for the comparison: one worker, Ground Truth's rule, medoid, WBF.
 
-Each takes the columns of the answers and gives label rows; facts/consensus.md 2 says who has which.
+Each takes the columns of the answers and gives label rows.
 """
 
 from __future__ import annotations

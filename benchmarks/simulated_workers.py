@@ -1,4 +1,4 @@
-"""Simulated answers of pools of workers, as described in facts/consensus.md 4: truth and what people draw.
+"""Simulated answers of pools of workers: truth and what people draw.
 
 Made apart from the sandbox's workers on purpose: hundreds of images a second, edges not rounded to pixels,
 and two kinds of noise that no consensus model assumes.

@@ -1,6 +1,6 @@
 """Fuse boxes by what people show of their skill: existence, category and place of each object, by EM.
 
-``facts/consensus.md`` compares it with what others do; ``make bench-consensus`` measures it.
+``make bench-consensus`` compares it with what others do.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
 from roundtruth.annotations import ANSWERS, LABELS, table
 from roundtruth.errors import ConsensusError
+from roundtruth.ground_truth.answer_rows import answer_rows
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.manifests import CLASSIFICATION, read_output_manifest
 from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKind, WorkerAnswer
@@ -58,36 +59,6 @@ def read_job_answers(folder: JobFolder) -> JobAnswers:
         is_multi_label=is_classification and _is_multi_label(answers, labeled),
         problems=(*(str(record) for record in records if _is_problem(record, has_output)), *folder.problems),
     )
-
-
-def answer_rows(
-    answers: Iterable[tuple[str, Sequence[WorkerAnswer]]], job: str
-) -> Iterator[dict[str, object]]:
-    """The rows of the answers table: one a box or chosen category; an empty answer is one row with box -1."""
-    for source_ref, given in answers:
-        for answer in given:
-            shared: dict[str, object] = {
-                "source_ref": source_ref,
-                "job": job,
-                "worker": answer.worker_id,
-                "image_width": answer.image_width,
-                "image_height": answer.image_height,
-                "seconds": answer.seconds,
-                "submitted": answer.submission_time,
-            }
-            if not answer.boxes and not answer.labels:
-                yield shared | {"box": -1}
-            for place, label in enumerate(answer.labels):
-                yield shared | {"box": place, "category": label}
-            for place, box in enumerate(answer.boxes):
-                yield shared | {
-                    "box": place,
-                    "category": box.label,
-                    "left": box.left,
-                    "top": box.top,
-                    "width": box.width,
-                    "height": box.height,
-                }
 
 
 def _records(folder: JobFolder) -> tuple[list[LabeledImage | LineProblem], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +21,7 @@ from roundtruth.annotations import (
     to_parquet,
 )
 from roundtruth.errors import RoundError
+from roundtruth.ground_truth.answer_rows import answer_rows
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKind, WorkerAnswer
 from roundtruth.rounds.folder import JobInputs
@@ -86,7 +87,7 @@ def collect_answers(
     records = _records(output, order, job)
     rows = [_object(ref, records.get(ref), answers_of.get(ref, ())) for ref in order]
     objects = table(rows, OBJECTS)
-    answers = table(list(_answer_rows(answers_of, job)), ANSWERS)
+    answers = table(list(answer_rows(answers_of.items(), job)), ANSWERS)
     consolidated = table(list(_consolidated_rows(records.values(), job, categories)), LABELS)
     storage.write(inputs.answers, to_parquet(answers, ANSWERS))
     storage.write(inputs.consolidated, to_parquet(consolidated, LABELS))
@@ -181,31 +182,6 @@ def _object(
         return row | {"status": UNLABELED, "reason": "is not in the job's output manifest"}
     status = FAILED if record.kind is ProblemKind.FAILED else UNLABELED
     return row | {"status": status, "reason": record.reason}
-
-
-def _answer_rows(answers_of: Mapping[str, tuple[WorkerAnswer, ...]], job: str) -> Iterator[dict[str, object]]:
-    for source_ref, answers in answers_of.items():
-        for answer in answers:
-            shared: dict[str, object] = {
-                "source_ref": source_ref,
-                "job": job,
-                "worker": answer.worker_id,
-                "image_width": answer.image_width,
-                "image_height": answer.image_height,
-                "seconds": answer.seconds,
-                "submitted": answer.submission_time,
-            }
-            if not answer.boxes:
-                yield shared | {"box": -1}
-            for place, box in enumerate(answer.boxes):
-                yield shared | {
-                    "box": place,
-                    "category": box.label,
-                    "left": box.left,
-                    "top": box.top,
-                    "width": box.width,
-                    "height": box.height,
-                }
 
 
 def _consolidated_rows(

@@ -1,8 +1,8 @@
 """Ground Truth's own consolidation: similar boxes of different workers are averaged, the rest is kept.
 
 Its code is not public. This is what its documentation says (Jaccard index, mean) and what its real output
-shows (facts/ground-truth.md 6, "seen only in real files"): coordinates are plain means, boxes of one worker
-stay, and the confidence rises with the number of workers behind a box: of 5, about .09 .19 .34 .59 .82.
+shows (two public jobs of five workers, 600 images): coordinates are plain means, boxes of one worker stay,
+and the confidence rises with the number of workers behind a box: of 5, about .09 .19 .34 .59 .82.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The names of the sandbox's own AWS account, and the accounts that AWS documents for Ground Truth.
 
-The AWS accounts are those of botocore's service model (HumanTaskConfig documentation); see
-facts/ground-truth.md 2.2-2.5.
+The AWS accounts are those of botocore's service model (HumanTaskConfig documentation).
 """
 
 from __future__ import annotations

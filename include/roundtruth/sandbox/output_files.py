@@ -1,4 +1,4 @@
-"""The output folder of a labeling job, in Ground Truth's layout and shapes (facts/ground-truth.md 5-7)."""
+"""The output folder of a labeling job, in Ground Truth's layout and shapes (developer guide; real files)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from roundtruth.sandbox.workers import Worker
 # Ground Truth takes minutes to start a job; one simulated minute keeps the demo short.
 INITIALIZING_SECONDS = 60.0
 STOPPING_SECONDS = 20.0
-# MTurk gets a first batch of 10 objects, and the rest when these are done (facts/ground-truth.md 4).
+# MTurk gets a first batch of 10 objects, and the rest when these are done (developer guide; a real job).
 FIRST_PUBLIC_BATCH = 10
 
 

@@ -12,7 +12,7 @@ from roundtruth.sandbox.constants import ACCOUNT, PUBLIC_ACCOUNT, REGION, WORKFO
 from roundtruth.sandbox.paging import page
 from roundtruth.sandbox.protocol import Body, ServiceError, invalid
 
-_MAX_WORKTEAMS = 25  # an account and region (facts/ground-truth.md 2.8)
+_MAX_WORKTEAMS = 25  # an account and region (developer guide, input-data-limits)
 _WORKFORCE_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:workforce/{WORKFORCE_NAME}"
 _USER_POOL = f"{REGION}_RoundSbox"
 _KEPT = (

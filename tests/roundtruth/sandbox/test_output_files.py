@@ -1,4 +1,4 @@
-"""Whole jobs over HTTP: the output folder's layout and shapes, as in facts/ground-truth.md 5-7."""
+"""Whole jobs over HTTP: the output folder's layout and shapes, as documented and as in real files."""
 
 from __future__ import annotations
 
