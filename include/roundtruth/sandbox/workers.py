@@ -1,8 +1,8 @@
 """Simulated workers: who they are, and what each of them draws on an image.
 
 Kinds and rates are those of benchmarks/simulated_workers.py, so that a consensus measured there means the
-same here: heavy-tailed edges, misses that hit small and hard objects for everybody, false boxes partly at the same
-distracting places, classes confused within pairs.
+same here: heavy-tailed edges, misses that hit small and hard objects for everybody, false boxes partly at the
+same distracting places, classes confused within pairs.
 """
 
 from __future__ import annotations
