@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from roundtruth.annotations import ANSWERS, DISPUTED, IMAGES, LABELS, PUBLISHABLE, from_parquet, table
 from roundtruth.consensus.evaluation import detection_scores
+from roundtruth.datasets.changes import Changes
 from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.versions import VersionRecord
 from roundtruth.project import Project
@@ -41,7 +43,8 @@ def print_summary(
         return
     uri = dataset_folder(project).uri / "versions" / version.version
     # Plain lines: a table would break a URI in two on a narrow terminal, and nobody could copy it.
-    for name, value in _facts(record, version, uri, pulled):
+    changes = msgspec.json.decode(storage.read(uri / "changes.json"), type=Changes)
+    for name, value in [*_facts(record, version, uri, pulled), *_since(changes)]:
         console.print(f"{name:<16} {value}", markup=False)
     console.print(_accuracy(storage, project, folder, record, replayed))
     if replayed:
@@ -69,6 +72,18 @@ def _facts(
         ("in S3", str(uri)),
         ("on disk", str(pulled)),
     ]
+
+
+def _since(changes: Changes) -> list[tuple[str, str]]:
+    """What changed since the parent, in numbers; `roundtruth dataset diff` has every box."""
+    if changes.parent is None:
+        return []
+    images = (
+        f"{len(changes.added)} images added, {len(changes.removed)} removed, "
+        f"{len(changes.relabeled)} relabeled; "
+        f"{changes.boxes_added} boxes added, {changes.boxes_removed} removed"
+    )
+    return [(f"since {changes.parent}", images)]
 
 
 def _answers_spent(record: RoundRecord) -> str:
