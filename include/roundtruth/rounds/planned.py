@@ -55,7 +55,7 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
     new: int
     carried_over: int
     unreadable: int
-    left_out: int  # candidates that the selection passed over; not among images
+    left_out: int = 0  # candidates that the selection passed over; not among images
     jobs: tuple[PlannedJob, ...]
     labeling_usd: float
     relabel_usd: float
