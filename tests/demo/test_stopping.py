@@ -58,6 +58,7 @@ def processes_of(state: Path) -> list[psutil.Process]:
     [
         pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
         pytest.param(signal.SIGTERM, 143, id="terminated"),
+        pytest.param(signal.SIGHUP, 129, id="terminal closed"),
     ],
 )
 def test_a_stopped_demo_leaves_nothing_running(state: Path, number: signal.Signals, code: int) -> None:
