@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +19,7 @@ from demo.processes import stop_groups
 from demo.project_files import PENS, replay_name, write_pens_project, write_replay_project
 from demo.running_stack import forget, read_running
 from demo.stack import ROOT, Stack, StackError, StackSettings
-from demo.uploads import upload_folder, upload_samples
+from demo.uploads import samples_there, upload_folder, upload_samples
 from demo.watch import RunFailedError
 from roundtruth.errors import RoundtruthError
 from roundtruth.project_files import load_project
@@ -25,6 +27,7 @@ from roundtruth.project_files import load_project
 console = Console(highlight=False, soft_wrap=True)
 STATE = ROOT / ".demo"
 FIRST_SAMPLES = 60
+NEXT_SAMPLES = 12
 
 FAILURES = (
     StackError,
@@ -87,7 +90,10 @@ def run(
     api_port: int,
     sandbox_port: int,
 ) -> None:
-    """Run one round and its release, and pull the version that it published."""
+    """Run two rounds and their releases, pull what they published, and print what the second changed.
+
+    With photos of your own, or when both were there: one round with what is new.
+    """
     if (images is None) != (manifest is None):
         raise click.UsageError("IMAGES and MANIFEST go together: photos, and the labels that workers replay.")
     if images and new_samples:
@@ -118,22 +124,13 @@ def run(
             stack.start(say)
             job = MainJob(stack, project, say)
             if images:
-                uploaded = upload_folder(job.storage, project, images)
+                uploads = [lambda: upload_folder(job.storage, project, images)]
             else:
-                uploaded = upload_samples(job.storage, project, first=FIRST_SAMPLES, more=new_samples)
-            say(f"uploaded {uploaded} photos to {project.images_uri}")
-            round_key = job.run()
-            pulled = job.pull(dataset)
-            if round_key or pulled:
-                job.print_summary(console, round_key, dataset, manifest)
-            else:
-                console.print("Nothing new: no labeling job was created, no version published.")
-                hint = (
-                    "Put new photos into the folder"
-                    if images
-                    else "Add generated photos with make demo NEW=12"
-                )
-                console.print(f"{hint} for another round.")
+                totals = sample_totals(samples_there(job.storage, project), new_samples)
+                uploads = [partial(upload_samples, job.storage, project, total) for total in totals]
+            made = [_one_round(job, upload, dataset, manifest) for upload in uploads]
+            if not any(made):
+                _say_nothing_new(images is not None)
     except FAILURES as error:
         console.print("The demo failed.", style="red")
         console.print(str(error), markup=False)
@@ -141,6 +138,31 @@ def run(
     except KeyboardInterrupt:
         console.print("Stopped.", style="red")
         sys.exit(130)
+
+
+def sample_totals(there: int, new: int) -> list[int]:
+    """How many generated photos there are to be at each round of a demo: a first week and the one after it.
+
+    Later demos add what is asked for. One that was stopped between its rounds does the second.
+    """
+    return [FIRST_SAMPLES, FIRST_SAMPLES + (new or NEXT_SAMPLES)] if there <= FIRST_SAMPLES else [there + new]
+
+
+def _one_round(job: MainJob, upload: Callable[[], int], dataset: Path, manifest: Path | None) -> bool:
+    """Upload photos, label and release them, and pull and print what came of it; whether anything did."""
+    job.say(f"uploaded {upload()} photos to {job.project.images_uri}")
+    round_key = job.run()
+    pulled = job.pull(dataset)
+    if not round_key and not pulled:
+        return False
+    job.print_summary(console, round_key, dataset, manifest)
+    return True
+
+
+def _say_nothing_new(own_photos: bool) -> None:
+    console.print("Nothing new: no labeling job was created, no version published.")
+    hint = "Put new photos into the folder" if own_photos else "Add generated photos with make demo NEW=12"
+    console.print(f"{hint} for another round.")
 
 
 @main.command()
@@ -157,7 +179,7 @@ def up(state: Path, api_port: int, sandbox_port: int) -> None:
     try:
         stack.start(console.print)
         job = MainJob(stack, load_project(PENS), console.print)
-        upload_samples(job.storage, job.project, first=FIRST_SAMPLES, more=0)
+        upload_samples(job.storage, job.project, FIRST_SAMPLES)
         job.unpause()
     except BaseException as error:
         stack.stop()

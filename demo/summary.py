@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from roundtruth.annotations import ANSWERS, DISPUTED, IMAGES, LABELS, PUBLISHABLE, from_parquet, table
 from roundtruth.consensus.evaluation import detection_scores
-from roundtruth.datasets.changes import Changes
+from roundtruth.datasets.diff import diff_versions
+from roundtruth.datasets.diff_text import diff_lines
 from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.version_tables import read_version_tables
 from roundtruth.datasets.versions import VersionRecord
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, round_folder
@@ -43,10 +44,11 @@ def print_summary(
         return
     uri = dataset_folder(project).uri / "versions" / version.version
     # Plain lines: a table would break a URI in two on a narrow terminal, and nobody could copy it.
-    changes = msgspec.json.decode(storage.read(uri / "changes.json"), type=Changes)
-    for name, value in [*_facts(record, version, uri, pulled), *_since(changes)]:
+    for name, value in _facts(record, version, uri, pulled):
         console.print(f"{name:<16} {value}", markup=False)
     console.print(_accuracy(storage, project, folder, record, replayed))
+    for line in _since_parent(storage, project, version):
+        console.print(line, markup=False)
     if replayed:
         console.print("The workers drew what the manifest records, so all three must agree with it.")
 
@@ -74,16 +76,15 @@ def _facts(
     ]
 
 
-def _since(changes: Changes) -> list[tuple[str, str]]:
-    """What changed since the parent, in numbers; `roundtruth dataset diff` has every box."""
-    if changes.parent is None:
+def _since_parent(storage: Storage, project: Project, version: VersionRecord) -> list[str]:
+    """What changed since the version before, as `roundtruth dataset diff` says it."""
+    if version.parent is None:
         return []
-    images = (
-        f"{len(changes.added)} images added, {len(changes.removed)} removed, "
-        f"{len(changes.relabeled)} relabeled; "
-        f"{changes.boxes_added} boxes added, {changes.boxes_removed} removed"
+    old, new = (
+        read_version_tables(storage, project.root_uri, version.dataset, name)
+        for name in (version.parent, version.version)
     )
-    return [(f"since {changes.parent}", images)]
+    return diff_lines(diff_versions(old, new))
 
 
 def _answers_spent(record: RoundRecord) -> str:

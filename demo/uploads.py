@@ -15,11 +15,15 @@ from roundtruth.storage import ObjectUri, Storage
 SEED = 7
 
 
-def upload_samples(storage: Storage, project: Project, *, first: int, more: int) -> int:
-    """Upload generated photos: ``first`` of them into an empty folder, ``more`` into one with photos."""
-    there = sum(1 for _ in _image_names(storage, project))
-    count = more if there else first
-    return storage.write_many(_samples(project, count=count, start=there)) // 2
+def samples_there(storage: Storage, project: Project) -> int:
+    """How many photos the project's folder holds."""
+    return sum(1 for _ in _image_names(storage, project))
+
+
+def upload_samples(storage: Storage, project: Project, total: int) -> int:
+    """Upload generated photos until there are ``total``; returns how many were missing."""
+    there = samples_there(storage, project)
+    return storage.write_many(_samples(project, count=max(total - there, 0), start=there)) // 2
 
 
 def upload_folder(storage: Storage, project: Project, folder: Path) -> int:

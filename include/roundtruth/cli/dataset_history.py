@@ -14,10 +14,7 @@ from roundtruth.cli.console import notes, open_storage, print_json
 from roundtruth.cli.dataset_place import find_dataset, place_options
 
 if TYPE_CHECKING:
-    from roundtruth.datasets.diff import BoxChange, VersionDiff
     from roundtruth.datasets.versions import VersionRecord
-
-SHOWN_IMAGES = 20
 
 
 @click.command()
@@ -59,6 +56,7 @@ def diff(
     Such as `diff pens@v0001 pens@v0002`.
     """
     from roundtruth.datasets.diff import diff_versions
+    from roundtruth.datasets.diff_text import diff_lines
     from roundtruth.datasets.version_tables import read_version_tables
 
     name = old.rpartition("@")[0]
@@ -69,7 +67,7 @@ def diff(
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
-    for line in _diff_lines(found):
+    for line in diff_lines(found):
         click.echo(line)
 
 
@@ -131,49 +129,3 @@ def _lines(record: VersionRecord) -> list[str]:
     if record.partial:
         lines.append(f"{record.partial} images are partially labeled")
     return lines
-
-
-def _diff_lines(found: VersionDiff) -> list[str]:
-    lines = [f"{found.dataset}: {found.old} → {found.new}"]
-    named = {f"{name}": count for name, count in found.counts.items()}
-    named |= {f"boxes of {name}": count for name, count in found.classes.items()}
-    named |= {f"images in {name}": count for name, count in found.splits.items()}
-    lines += [
-        f"  {name}: {count.old} → {count.new} ({count.new - count.old:+d})"
-        for name, count in named.items()
-        if count.old != count.new
-    ]
-    if found.classes_added:
-        lines.append(f"  new classes: {', '.join(found.classes_added)}")
-    for what, refs in (("added", found.added), ("removed", found.removed), ("replaced", found.replaced)):
-        lines += _shortened(f"{len(refs)} images {what}", list(refs))
-    relabeled = [
-        line
-        for one in found.relabeled
-        for line in (one.source_ref, *(f"  {_box_line(change)}" for change in one.boxes))
-    ]
-    lines += _shortened(f"{len(found.relabeled)} images relabeled", relabeled)
-    moves = [f"{one.source_ref}: {one.old} → {one.new}" for one in found.moved]
-    lines += _shortened(f"{len(found.moved)} images in another split", moves)
-    return lines if len(lines) > 1 else [*lines, "  nothing that trainers get has changed"]
-
-
-def _shortened(title: str, lines: list[str]) -> list[str]:
-    if not lines:
-        return []
-    more = (
-        [f"    … {len(lines) - SHOWN_IMAGES} more lines (--json has all)"]
-        if len(lines) > SHOWN_IMAGES
-        else []
-    )
-    return [f"  {title}", *(f"    {line}" for line in lines[:SHOWN_IMAGES]), *more]
-
-
-def _box_line(change: BoxChange) -> str:
-    places = [
-        f"{name} {', '.join(f'{edge:g}' for edge in place)}"
-        for name, place in ((change.old_class, change.old), (change.new_class, change.new))
-        if place is not None
-    ]
-    overlap = f" (IoU {change.iou:.2f})" if change.iou is not None else ""
-    return f"{change.change}: {' → '.join(places)}{overlap}"
