@@ -4,8 +4,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BOOTSTRAP ?= python3
 READY := $(VENV)/.ready
+PEERS := .bench/split-peers
 
-.PHONY: help demo up down test lint pins bench-consensus bench-quality bench-splits bench-publish clean
+.PHONY: help demo up up-celery down test lint pins bench-consensus bench-quality bench-splits bench-publish bench-faults clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,9 @@ demo: $(READY)  ## run one labeling round and release on this machine; IMAGES=â€
 
 up: $(READY)  ## start the same stack and leave it running, for the web UI
 	$(PYTHON) -m demo up $(if $(API_PORT),--api-port $(API_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+up-celery: $(READY)  ## the same with PostgreSQL, Redis and two Celery workers (apt-get install postgresql redis-server)
+	$(PYTHON) -m demo up --celery $(if $(API_PORT),--api-port $(API_PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 down: $(READY)  ## stop it
 	$(PYTHON) -m demo down
@@ -43,15 +47,23 @@ bench-consensus: $(READY)  ## compare ways of consensus, writes benchmarks/CONSE
 bench-quality: $(READY)  ## seconds and memory of the quality checks, writes benchmarks/QUALITY.md
 	$(PYTHON) benchmarks/bench_quality.py
 
-bench-splits: $(READY)  ## does a growing dataset keep its splits, writes benchmarks/SPLITS.md
-	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_splits.py > benchmarks/SPLITS.md
+bench-splits: $(READY) $(PEERS)/.ready  ## does a growing dataset keep its splits, ours and four others', writes benchmarks/SPLITS.md
+	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_splits.py --peers $(PEERS)/bin/python
+
+$(PEERS)/.ready: benchmarks/split-peers.txt
+	$(BOOTSTRAP) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/split-peers.txt
+	touch $@
 
 bench-publish: $(READY)  ## objects, bytes, seconds, memory of publishing, writes benchmarks/PUBLISH.md
 	$(PYTHON) benchmarks/bench_publish.py > benchmarks/PUBLISH.md
+
+bench-faults: $(READY)  ## whole rounds while processes, AWS and disks fail, writes benchmarks/FAULTS.md; SEED=â€¦
+	$(PYTHON) -m benchmarks.bench_faults $(if $(SEED),--seed $(SEED)) > benchmarks/FAULTS.md
 
 pins: $(READY)  ## compile requirements.in to requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean:  ## remove the environment and everything the demo made
-	rm -rf $(VENV) .demo demo/dataset .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .bench .demo demo/dataset .pytest_cache .mypy_cache .ruff_cache

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from held_out import half
 from quick_scores import f1_scores, right_boxes
 
 from roundtruth.consensus.answer_columns import answer_columns
@@ -42,8 +43,11 @@ def replay_table(
 
 
 def calibration_table(cases: list[tuple[pd.DataFrame, pd.DataFrame, list[str]]]) -> str:
-    """Of the groups with a probability about so high, the share that is a true box at IoU 0.5."""
-    said, right = [], []
+    """Of the groups with a probability about so high, the share that is a true box at IoU 0.5.
+
+    In all images, and in each half of them (``held_out.half``).
+    """
+    said, right, halves = [], [], []
     for answers, truth, images in cases:
         columns = answer_columns(answers)
         groups = fuse_boxes(columns, min_iou=Consensus().min_iou).groups
@@ -51,16 +55,23 @@ def calibration_table(cases: list[tuple[pd.DataFrame, pd.DataFrame, list[str]]])
         labels = labels[labels["source_ref"].isin(set(images))].reset_index(drop=True)
         said.append(labels["score"].to_numpy())
         right.append(right_boxes(labels, truth, 0.5))
-    probability, truly = np.concatenate(said), np.concatenate(right)
+        halves.append(labels["source_ref"].map(half).to_numpy(object))
+    probability, truly, halved = np.concatenate(said), np.concatenate(right), np.concatenate(halves)
     place = np.clip(np.digitize(probability, _BINS) - 1, 0, len(_BINS) - 2)
-    lines = ["| probability | groups | said | right |", "| --- | --- | --- | --- |"]
+    lines = ["| probability | groups | said | right | half A | half B |", "| --- " * 6 + "|"]
     for number in range(len(_BINS) - 1):
         inside = place == number
-        if inside.any():
-            lines.append(
-                f"| {_BINS[number]:g}–{_BINS[number + 1]:g} | {int(inside.sum()):,} "
-                f"| {probability[inside].mean():.3f} | {truly[inside].mean():.3f} |"
-            )
+        if not inside.any():
+            continue
+        parts = [inside & (halved == name) for name in "AB"]
+        shown = [
+            f"{probability[part].mean():.3f}: {truly[part].mean():.3f}" if part.any() else ""
+            for part in parts
+        ]
+        lines.append(
+            f"| {_BINS[number]:g}–{_BINS[number + 1]:g} | {int(inside.sum()):,} "
+            f"| {probability[inside].mean():.3f} | {truly[inside].mean():.3f} | {shown[0]} | {shown[1]} |"
+        )
     brier = float(((probability - truly) ** 2).mean())
     return "\n".join(lines) + f"\n\nBrier score {brier:.4f} over {len(truly):,} groups."
 

@@ -27,6 +27,7 @@ from PIL import Image
 
 from roundtruth.annotations import IMAGES, LABELS, table, to_parquet
 from roundtruth.datasets.assemble import assemble_candidate
+from roundtruth.datasets.candidate import read_candidate, write_candidate
 from roundtruth.datasets.publish import publish_version
 from roundtruth.project import Project
 from roundtruth.rounds.folder import round_folder
@@ -119,32 +120,39 @@ class CountingStorage(Storage):
 
 
 def main() -> None:
-    """Measure both layouts and print the page."""
+    """Measure both layouts, and packed versions of three sizes with the same change; print the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--images", type=int, default=20_000)
     arguments.add_argument("--layout", choices=["tree", "packed"])
+    arguments.add_argument("--changed", type=int, default=0)
     chosen = arguments.parse_args()
     if chosen.layout:
-        print(json.dumps(measure(chosen.images, chosen.layout)))
+        print(json.dumps(measure(chosen.images, chosen.layout, chosen.changed)))
         return
-    rows = []
-    for layout in ("tree", "packed"):
-        command = [sys.executable, __file__, f"--images={chosen.images}", f"--layout={layout}"]
-        run = subprocess.run(command, check=True, capture_output=True, text=True)
-        rows += json.loads(run.stdout.splitlines()[-1])
-    print(page(chosen.images, rows), end="")
+    count = chosen.images
+    both = [row for layout in ("tree", "packed") for row in _apart(count, layout, count // 100)]
+    sizes = (count // 4, count, 4 * count)
+    growing = {size: both[2:] if size == count else _apart(size, "packed", count // 100) for size in sizes}
+    print(page(count, both, growing), end="")
 
 
-def measure(count: int, layout: str) -> list[dict[str, Any]]:
-    """Publish a first version, then one in which 1 % of the images have other boxes and 1 % are new."""
+def _apart(images: int, layout: str, changed: int) -> list[dict[str, Any]]:
+    """Measure in a process of its own: peak memory never falls again."""
+    arguments = [f"--images={images}", f"--layout={layout}", f"--changed={changed}"]
+    run = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    rows: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
+    return rows
+
+
+def measure(count: int, layout: str, changed: int) -> list[dict[str, Any]]:
+    """Publish a first version, then one in which so many images have other boxes and none else changed."""
     storage = CountingStorage()
     project = make_project(layout)
     before = peak()
     put_round(storage, project, "2026-01-05", range(count))
     rows = [publish(storage, project, layout, "first")]
-    changed = [*range(0, count, 100), *range(count, count + count // 100)]
-    put_round(storage, project, "2026-01-12", changed)
-    rows.append(publish(storage, project, layout, "second, 1 % relabeled and 1 % new"))
+    put_round(storage, project, "2026-01-12", range(0, count, count // changed))
+    rows.append(publish(storage, project, layout, f"second, {changed} relabeled"))
     return [{**row, "before": before} for row in rows]
 
 
@@ -152,18 +160,19 @@ def publish(storage: CountingStorage, project: Project, layout: str, version: st
     """Assemble and publish once."""
     storage.calls.clear()
     storage.written = 0
-    started = time.monotonic()
+    started = time.process_time()
     candidate = assemble_candidate(storage, project)
     assert candidate is not None
-    assembled = time.monotonic()
-    publish_version(storage, project, candidate)
+    folder = write_candidate(storage, project, candidate)
+    assembled = time.process_time()
+    publish_version(storage, project, read_candidate(storage, folder))
     return {
         "layout": layout,
         "version": version,
         "calls": dict(storage.calls),
         "written": storage.written,
         "assemble": assembled - started,
-        "publish": time.monotonic() - assembled,
+        "publish": time.process_time() - assembled,
         "peak": peak(),
     }
 
@@ -257,33 +266,57 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def page(images: int, rows: list[dict[str, Any]]) -> str:
+def page(images: int, both: list[dict[str, Any]], growing: dict[int, list[dict[str, Any]]]) -> str:
     """PUBLISH.md."""
     lines = "\n".join(
         f"| {row['layout']} | {row['version']} | {row['calls'].get('written', 0):,} | "
         f"{row['calls'].get('copied', 0):,} | {row['calls'].get('listed', 0):,} | "
         f"{row['calls'].get('read', 0):,} | "
-        f"{row['written'] / 1e6:.1f} | {row['assemble']:.1f} | {row['publish']:.1f} | {row['peak']:.0f} |"
-        for row in rows
+        f"{row['written'] / 1e6:.2f} | {row['assemble']:.1f} | {row['publish']:.1f} | {row['peak']:.0f} |"
+        for row in both
+    )
+    grown = "\n".join(
+        f"| {size:,} | {second['calls'].get('written', 0)} | {second['written'] / 1e6:.3f} | "
+        f"{second['calls'].get('listed', 0)} | {_seconds(second):.2f} | {_seconds(first):.2f} | "
+        f"{first['written'] / 1e6:.2f} | {second['peak']:.0f} |"
+        for size, (first, second) in growing.items()
     )
     return f"""\
 # What publishing costs
 
 Made by `benchmarks/bench_publish.py`: {images:,} images with {BOXES} boxes each, {len(CLASSES)} classes,
-YOLO and COCO; then a second version with 1 % of the images relabeled and 1 % new. S3 is a dict in memory, so
-the seconds are the pipeline's own work on one machine, and the memory ({rows[0]["before"]:.0f} MB before the
+YOLO and COCO; then a second version with 1 % of the images relabeled. S3 is a dict in memory, so the seconds
+are the pipeline's own work, as CPU time on one machine, and the memory ({both[0]["before"]:.0f} MB before the
 first round) holds all objects too. On S3 add the requests: 32 are in flight at once, so 20,000 of 30 ms take
 some 20 s, and boto3's work for each copy of a new image (on condition of its ETag, which obstore cannot set).
+`assemble` writes the candidate that the next steps of a release read, so what it writes counts too.
 
 | layout | version | objects written | copied by S3 | list requests | objects read | MB written \
 | assemble, s | publish, s | peak memory, MB |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {lines}
 
-`packed` writes the same few objects for any number of images; only the bytes of its tables grow
-with them. `tree` gives every version a whole tree of its own, so it writes a label file and copies an
-image (never through the worker) for each image; unchanged images are copied from the parent version.
+`tree` gives every version a whole tree of its own, so it writes a label file and copies an image (never
+through the worker) for each image; unchanged images are copied from the parent version.
+
+## Packed: the same change of datasets of three sizes
+
+{images // 100} images relabeled; the columns of the second version first.
+
+| images | objects written | MB written | list requests | CPU, s | CPU of the first, s | MB of the first \
+| peak memory, MB |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{grown}
+
+What a packed version writes does not grow with the images that stay as they are: its tables are parts that
+versions share (`include/roundtruth/datasets/parts.py`), and it writes one of each kind with its own rows.
+What grows is reading: one listing of all images (a request for a thousand) tells which were replaced or
+deleted, and the parent's tables are read to split, check and describe the whole.
 """
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    return float(row["assemble"] + row["publish"])
 
 
 if __name__ == "__main__":

@@ -47,13 +47,14 @@ def main() -> None:
         "",
         f"{chosen.boxes:,} boxes and as many answers of workers on {chosen.images:,} images, compared with "
         f"{chosen.images:,} images of earlier rounds; all checks of a round, Data Docs included. "
-        f"One process, on {os.cpu_count()} cores shared with whatever else ran. "
+        f"One process, on {os.cpu_count()} cores shared with whatever else ran (load average "
+        f"{os.getloadavg()[0]:.1f} at the start): seconds by the clock grow with that, CPU seconds little. "
         "`make bench-quality` writes this.",
         "",
         "The tables themselves, made before the clock starts, are part of the peak memory "
         "(column `tables, MB`: the process before the first check).",
         "",
-        "| round | loading Great Expectations, s | checks, s | peak memory, MB | tables, MB "
+        "| round | loading Great Expectations, s (CPU s) | checks, s (CPU s) | peak memory, MB | tables, MB "
         "| quarantined images |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -76,10 +77,10 @@ def measure(case: str, boxes: int, images: int) -> None:
     known = facts.assign(source_ref=facts["source_ref"] + " earlier", sha256=facts["sha256"] + "0")
     answers, report = make_answers(labels)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.monotonic()
+    started = _now()
     import great_expectations  # noqa: F401
 
-    loaded = time.monotonic()
+    loaded = _now()
     with tempfile.TemporaryDirectory() as folder:
         result = check_round(
             labels=labels,
@@ -93,10 +94,18 @@ def measure(case: str, boxes: int, images: int) -> None:
             docs_uri=ObjectUri.parse(str(Path(folder) / "docs")),
             storage=Storage(),
         )
-    done = time.monotonic()
+    done = _now()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
     quarantined = result.verdict.counts["quarantined"]
-    print(f"{loaded - started:.1f} | {done - loaded:.1f} | {peak:.0f} | {before:.0f} | {quarantined}")
+    print(f"{_spent(started, loaded)} | {_spent(loaded, done)} | {peak:.0f} | {before:.0f} | {quarantined}")
+
+
+def _now() -> tuple[float, float]:
+    return time.monotonic(), time.process_time()
+
+
+def _spent(start: tuple[float, float], end: tuple[float, float]) -> str:
+    return f"{end[0] - start[0]:.1f} ({end[1] - start[1]:.1f})"
 
 
 def make_round(case: str, boxes: int, images: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,13 +5,12 @@ Starts when a round is recorded. One release at a time: the version numbers of a
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, PartitionedAssetTimetable, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from labeling.approval import DISCARD, PUBLISH, SEND_BACK, answer_given, approval
 from labeling.assets import dataset_asset, labels_asset
 from labeling.dag_arguments import common_arguments
 from labeling.links import show_data_docs, with_data_docs
@@ -69,31 +68,53 @@ def release(project: Project) -> None:
     if project.dataset.approval == "auto":
         checked >> published
     else:
-        ask_a_person(project, checked, published)
+        ask_a_person(project, candidate_uri, checked, published)
 
 
-def ask_a_person(project: Project, checked: Any, published: Any) -> None:
-    """Between check and publication: a person approves in the web UI, always or only after warnings.
+def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: Any) -> None:
+    """Between check and publication: a person decides in the web UI, always or only after warnings.
 
-    Without an answer in time nothing is published; the next release holds these labels too.
+    What is not published is not asked about again, and no label is lost: the next recorded round makes
+    another candidate.
     """
 
     @task.branch
     def decide_approval(quality: dict[str, Any]) -> str:
         needed = project.dataset.approval == "always" or quality["warnings"]
-        return "approve_version" if needed else "publish_version"
+        return "describe_version" if needed else "publish_version"
 
-    approve_version = ApprovalOperator(
-        task_id="approve_version",
-        subject=f"Publish the next version of dataset {project.dataset.name}?",
-        body="Warnings: {{ ti.xcom_pull('check_dataset')['warnings'] | join(', ') or 'none' }}. "
-        "Quality report: {{ ti.xcom_pull('check_dataset')['data_docs_uri'] }}",
-        fail_on_reject=False,
-        response_timeout=timedelta(hours=project.dataset.approval_hours),
-        defaults=ApprovalOperator.REJECT,
+    @task
+    def describe_version(candidate_uri: str, quality: dict[str, Any]) -> str:
+        from roundtruth.stages.release_decision import approval_request
+
+        request = approval_request(*connected(project), candidate_uri)
+        return f"{request}\n\nData Docs: {quality['data_docs_uri']}"
+
+    @task
+    def send_back_images(candidate_uri: str) -> dict[str, Any]:
+        from roundtruth.stages.release_decision import send_back
+
+        return send_back(*connected(project), candidate_uri, **answer_given())
+
+    @task
+    def discard_version(candidate_uri: str) -> dict[str, Any]:
+        from roundtruth.stages.release_decision import discard
+
+        storage, _ = connected(project)
+        return discard(storage, candidate_uri, **answer_given())
+
+    ways = {
+        PUBLISH: published,
+        SEND_BACK: send_back_images(candidate_uri),
+        DISCARD: discard_version(candidate_uri),
+    }
+    asked = approval(
+        project,
+        body="{{ ti.xcom_pull('describe_version') }}",
+        ways={option: way.operator.task_id for option, way in ways.items()},
     )
-    decide_approval(checked) >> [approve_version, published]
-    approve_version >> published
+    decide_approval(checked) >> [described := describe_version(candidate_uri, checked), published]
+    described >> asked >> list(ways.values())
 
 
 for _project in load_projects().projects:

@@ -11,7 +11,6 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     CronPartitionTimetable,
-    Param,
     PartitionedAtRuntime,
     get_current_context,
     task,
@@ -20,28 +19,19 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from ground_truth.image_sensors import S3ImagesArrivedSensor
-from ground_truth.operators import (
-    GroundTruthBuildManifestOperator,
-    GroundTruthCreateLabelingJobOperator,
-)
-from ground_truth.sensors import GroundTruthLabelingJobSensor
+from ground_truth.manifest_operators import GroundTruthBuildManifestOperator
+from ground_truth.operators import GroundTruthCreateLabelingJobOperator
 from labeling.assets import labels_asset
+from labeling.attempts import attempts_of
 from labeling.dag_arguments import common_arguments
 from labeling.links import show_data_docs, with_data_docs
+from labeling.notifications import late_rounds, on_stalled, stalled_seconds
+from labeling.parameters import relabel_run, request_of, round_parameters
 from labeling.projects import load_projects
-from labeling.rounds import this_round
+from labeling.rounds import skip_if, this_round
 from roundtruth.project import Project
 
-Jobs = list[dict[str, Any]]  # what a labeling job's branch needs: job_name, request, manifest_uri
-
-PARAMS = {
-    "round": Param(
-        None,
-        type=["null", "string"],
-        title="Round",
-        description="Name of a round that is started by hand, such as 2026-11-21-extra.",
-    )
-}
+Jobs = list[dict[str, Any]]  # what a labeling job's branch needs, see stages.labeling_round.plan_jobs
 
 
 def labeling_round(project: Project) -> DAG:
@@ -53,7 +43,8 @@ def labeling_round(project: Project) -> DAG:
         schedule=CronPartitionTimetable(project.schedule, timezone="UTC", key_format="%Y-%m-%d")
         if project.schedule
         else PartitionedAtRuntime(),
-        params=PARAMS,
+        params=round_parameters(project),
+        deadline=late_rounds(project) or None,
         **common_arguments(project, "labeling"),
     ) as dag:
         jobs = plan(project)
@@ -68,21 +59,22 @@ def plan(project: Project) -> Any:
     """Wait for images, then take those of the round and split them into jobs."""
 
     @task(multiple_outputs=True)
-    def open_round() -> dict[str, str | None]:
+    def open_round() -> dict[str, str | int | None]:
         from roundtruth.stages.labeling_round import open_round
 
-        return open_round(*this_round(project))
+        return open_round(*this_round(project), request_of(get_current_context()["params"]))
 
     # One planner at a time, so that two rounds cannot take the same image.
     @task(max_active_tis_per_dag=1)
     def plan_round() -> Jobs:
         from roundtruth.stages.labeling_round import plan_jobs
 
-        jobs = plan_jobs(*this_round(project))
+        context = get_current_context()
+        jobs = plan_jobs(
+            *this_round(project), request_of(context["params"]), relabel_run=relabel_run(context)
+        )
         if jobs is None:
-            raise AirflowSkipException(
-                f"Fewer than {project.images.minimum} new images lie under {project.images_uri}."
-            )
+            raise AirflowSkipException(f"Too few images under {project.images_uri} are new, or asked for.")
         return jobs
 
     opened = open_round()
@@ -92,7 +84,7 @@ def plan(project: Project) -> Any:
         prefix=opened["prefix"],
         modified_after=opened["modified_after"],
         modified_until=opened["modified_until"],
-        minimum_images=project.images.minimum,
+        minimum_images=opened["minimum"],
         settle_seconds=project.images.settle_seconds,
         known_images_uri=opened["known_images_uri"],
         aws_conn_id=project.aws_conn_id,
@@ -107,34 +99,43 @@ def plan(project: Project) -> Any:
 
 
 def label(project: Project, relabel_pass: int, jobs: Any) -> Any:
-    """One branch a job: manifest, labeling job, people's work, their answers."""
+    """One branch a job: manifest, labeling job, people's work, their answers.
+
+    A job that a recorded round has finished is skipped, and its answers are read from S3 once more.
+    """
     group_id = f"relabel_{relabel_pass}" if relabel_pass else "label"
 
-    @task
+    @task(trigger_rule="none_failed")
     def collect_answers(job_name: str) -> dict[str, Any]:
         from roundtruth.stages.labeling_round import collect
 
-        return collect(*this_round(project), job_name)
+        return collect(*this_round(project), job_name, **attempts_of(f"{group_id}.run_labeling_job"))
 
     @task_group(group_id=group_id)
-    def labeling_job(job_name: str, request: dict[str, Any], images_uri: str, manifest_uri: str) -> None:
+    def labeling_job(
+        job_name: str, request: dict[str, Any], images_uri: str, manifest_uri: str, finished: bool
+    ) -> None:
         manifest = GroundTruthBuildManifestOperator(
             task_id="build_manifest",
             images_uri=images_uri,
             manifest_uri=manifest_uri,
             aws_conn_id=project.aws_conn_id,
+            pre_execute=skip_if(finished),
         )
+        # One task creates the job and waits for people: so the pool limits how many jobs run.
         job = GroundTruthCreateLabelingJobOperator(
-            task_id="create_labeling_job", request=request, aws_conn_id=project.aws_conn_id
-        )
-        finished = GroundTruthLabelingJobSensor(
-            task_id="wait_for_labeling_job",
-            job_name=job_name,
-            poke_interval=project.labeling.poll_seconds,
+            task_id="run_labeling_job",
+            request=request,
+            wait_for_completion=True,
+            attempts=project.labeling.job_attempts,
+            waiter_delay=project.labeling.poll_seconds,
+            stalled_after=stalled_seconds(project),
+            on_stalled=on_stalled(project),
+            pool=project.labeling.pool,
             aws_conn_id=project.aws_conn_id,
             deferrable=True,
         )
-        manifest >> job >> finished >> collect_answers(job_name)
+        manifest >> job >> collect_answers(job_name)
 
     return labeling_job.expand_kwargs(jobs)
 

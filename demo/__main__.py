@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 
 from demo.airflow_api import AirflowApi, AirflowRefusedError
+from demo.celery_stack import CeleryStack
 from demo.main_job import MainJob, NothingPublishedError
 from demo.processes import stop_groups
 from demo.project_files import PENS, replay_name, write_pens_project, write_replay_project
@@ -167,13 +168,19 @@ def _say_nothing_new(own_photos: bool) -> None:
 
 @main.command()
 @click.option("--state", default=STATE, type=click.Path(path_type=Path), help="Folder of S3 and Airflow.")
+@click.option(
+    "--celery", is_flag=True, help="With PostgreSQL, Redis and two Celery workers, as a team has it."
+)
 @_port
 @_sandbox_port
-def up(state: Path, api_port: int, sandbox_port: int) -> None:
+def up(state: Path, celery: bool, api_port: int, sandbox_port: int) -> None:
     """Start the stack and leave it running, with the projects of include/projects scheduled."""
-    stack = Stack(
+    stack = (CeleryStack if celery else Stack)(
         settings=StackSettings(
-            state=state / "pens", projects=PENS.parent, api_port=api_port, sandbox_port=sandbox_port
+            state=state / ("celery" if celery else "pens"),
+            projects=PENS.parent,
+            api_port=api_port,
+            sandbox_port=sandbox_port,
         )
     )
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+LOOKS = 4  # at an answer that does not come in 30 s
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -66,6 +67,12 @@ class AirflowApi:
         errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]
         raise TimeoutError(f"Airflow has no Dag {', '.join(sorted(dag_ids - found))}.\n" + "\n".join(errors))
 
+    def reparse(self) -> None:
+        """Ask the Dag processor to parse every Dag file now: it looks at a new project only now and then."""
+        tokens = {dag["fileloc"]: dag["file_token"] for dag in self._get("/dags", limit=200)["dags"]}
+        for token in tokens.values():
+            self._client.put(f"/parseDagFile/{token}").raise_for_status()
+
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a Dag."""
         self._client.patch(f"/dags/{dag_id}", json={"is_paused": paused}).raise_for_status()
@@ -81,6 +88,47 @@ class AirflowApi:
         if answer.is_error:
             raise AirflowRefusedError(f"Airflow refused to start {dag_id}: {answer.text}")
         return str(answer.json()["dag_run_id"])
+
+    def clear(self, dag_id: str, run_id: str, tasks: list[TaskState]) -> None:
+        """Clear tasks as the web UI does by default: these, and what waits for them downstream."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [
+                task.task_id if task.map_index < 0 else [task.task_id, task.map_index] for task in tasks
+            ],
+            "include_downstream": True,
+            "only_failed": False,
+        }
+        self._client.post(f"/dags/{dag_id}/clearTaskInstances", json=body).raise_for_status()
+
+    def set_state(self, dag_id: str, run_id: str, task: TaskState, state: str) -> None:
+        """Mark one task instance as ``success`` or ``failed``."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}"
+        path += f"/{task.map_index}" if task.map_index >= 0 else ""
+        self._client.patch(path, json={"new_state": state}).raise_for_status()
+
+    def is_backfilling(self, dag_id: str) -> bool:
+        """Whether a backfill of a Dag is under way; Airflow notes its end up to half a minute late."""
+        found = self._get("/backfills", dag_id=dag_id)["backfills"]
+        return any(backfill["completed_at"] is None for backfill in found)
+
+    def add_pool(self, name: str, slots: int) -> None:
+        """Make a pool whose slots are held also by tasks that wait in the triggerer."""
+        body = {"name": name, "slots": slots, "include_deferred": True}
+        self._client.post("/pools", json=body).raise_for_status()
+
+    def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
+        """What a task asks a person, with its options; None before it asks."""
+        answer = self._client.get(_hitl_path(dag_id, run_id, task_id))
+        return dict(answer.json()) if answer.is_success else None
+
+    def answer(
+        self, dag_id: str, run_id: str, task_id: str, option: str, params: dict[str, Any] | None = None
+    ) -> None:
+        """Answer it, as the web UI does."""
+        body = {"chosen_options": [option], "params_input": params or {}}
+        self._client.patch(_hitl_path(dag_id, run_id, task_id), json=body).raise_for_status()
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """All runs of a Dag, oldest first."""
@@ -124,10 +172,22 @@ class AirflowApi:
         return "\n".join(_readable(entry) for entry in entries[-lines:])
 
     def _get(self, path: str, **params: Any) -> dict[str, Any]:
-        answer = self._client.get(path, params=params)
+        for looks_left in reversed(range(LOOKS)):
+            try:
+                answer = self._client.get(path, params=params)
+            except httpx.TransportError:
+                # A busy machine: a look may be taken again.
+                if not looks_left:
+                    raise
+                continue
+            break
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
+
+
+def _hitl_path(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
 
 
 def _readable(entry: Any) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import psutil
 
@@ -32,16 +33,38 @@ def is_free(port: int) -> bool:
 
 def stop_groups(group_ids: list[int]) -> None:
     """End process groups and all that they started: ask first, kill what is left after some seconds."""
-    # A task's process has a group of its own, and is nobody's child once the scheduler is gone.
-    groups = {*group_ids, *(_group(child) for leader in group_ids for child in _descendants(leader))} - {None}
+    groups = _groups_of_trees(group_ids)
     for group in group_ids:
         _signal(group, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and any(_is_alive(group) for group in group_ids):
         time.sleep(0.1)
     for group in groups:
-        if group is not None:
-            _signal(group, signal.SIGKILL)
+        _signal(group, signal.SIGKILL)
+
+
+def kill_trees(group_ids: list[int]) -> None:
+    """End process groups and all that they started, at once and without asking."""
+    for group in _groups_of_trees(group_ids):
+        _signal(group, signal.SIGKILL)
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """The processes that work in a folder or below it: each process of a stack does, and what it starts."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def _groups_of_trees(group_ids: list[int]) -> list[int]:
+    # A task's process has a group of its own, and is nobody's child once the scheduler is gone.
+    found = {*group_ids, *(_group(child) for leader in group_ids for child in _descendants(leader))}
+    return [group for group in found if group is not None]
 
 
 def _descendants(pid: int) -> list[int]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from demo.processes import free_port, is_free, stop_groups
+import psutil
+
+from demo.processes import free_port, is_free, kill_trees, stop_groups
 from demo.running_stack import forget, read_running, remember
+from demo.secrets_file import secret
 
 ROOT = Path(__file__).resolve().parents[1]
 # Without their log servers, which listen on all addresses: logs are files of this machine here.
@@ -27,19 +30,28 @@ AIRFLOW_COMPONENTS = {
 }
 
 
+TITLES = {"sandbox": "the sandbox (S3 and Ground Truth)"} | {
+    name: f"Airflow's {name}" for name in AIRFLOW_COMPONENTS
+}
+
+
 class StackError(Exception):
     """A process of the stack did not start or died; the message holds the last lines of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
-    """Where the stack keeps its state and what it serves; port 0 takes a free one."""
+    """Where the stack keeps its state and what it serves; port 0 takes a free one.
+
+    ``environment`` is put over what the stack sets itself: a test's shorter time-outs.
+    """
 
     state: Path
     projects: Path
     api_port: int = 0
     sandbox_port: int = 0
     sandbox_options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,6 +62,7 @@ class Stack:
     api_port: int = 0
     sandbox_port: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    orphans: list[psutil.Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.api_port = self.settings.api_port or free_port()
@@ -72,6 +85,19 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """The environment of every process: the same variables that docker-compose.yaml sets."""
+        return self._own_environment() | dict(self.settings.environment)
+
+    def commands(self) -> dict[str, list[str]]:
+        """The command of each process, in the order in which they start."""
+        sandbox = [
+            *(sys.executable, "-m", "roundtruth.sandbox"),
+            *("--port", str(self.sandbox_port), "--state", str(self.settings.state / "sandbox")),
+            *self.settings.sandbox_options,
+        ]
+        airflow = {name: ["airflow", name, *options] for name, options in AIRFLOW_COMPONENTS.items()}
+        return {"sandbox": sandbox} | airflow
+
+    def _own_environment(self) -> dict[str, str]:
         home = self.airflow_home
         inherited = {
             key: value
@@ -87,6 +113,7 @@ class Stack:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "30",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.api_url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
@@ -96,13 +123,14 @@ class Stack:
             "AIRFLOW__API__PORT": str(self.api_port),
             "AIRFLOW__API__BASE_URL": self.api_url,
             "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__API_AUTH__JWT_SECRET": _secret(home / "jwt-secret"),
-            "AIRFLOW__API__SECRET_KEY": _secret(home / "api-secret"),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secret(home / "jwt-secret"),
+            "AIRFLOW__API__SECRET_KEY": secret(home / "api-secret"),
             "AIRFLOW__CORE__FERNET_KEY": "",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            # Parsing takes seconds of CPU, and only a change of the projects makes another Dag.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             # A worker may notice only at its next heartbeat that a task's process is gone (default: 5 s). By
             # then a short wait can be over, and the scheduler takes the first exit for the second.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -126,22 +154,30 @@ class Stack:
         for name, port in (("API_PORT", self.api_port), ("SANDBOX_PORT", self.sandbox_port)):
             if not is_free(port):
                 raise StackError(f"Port {port} is taken; choose another with {name}=…")
-        say("starting the sandbox (S3 and Ground Truth)")
-        self._spawn(
-            "sandbox",
-            [
-                *(sys.executable, "-m", "roundtruth.sandbox"),
-                *("--port", str(self.sandbox_port), "--state", str(self.settings.state / "sandbox")),
-                *self.settings.sandbox_options,
-            ],
-        )
-        self._wait_for("sandbox", f"{self.sandbox_url}/_sandbox/health")
+        self._start_servers(say)
         say("preparing Airflow's database")
         self._run_once("database", ["airflow", "db", "migrate"])
-        for component, options in AIRFLOW_COMPONENTS.items():
-            say(f"starting Airflow's {component}")
-            self._spawn(component, ["airflow", component, *options])
-        self._wait_for("api-server", f"{self.api_url}/api/v2/monitor/health")
+        for name in self.commands():
+            say(f"starting {TITLES.get(name, name)}")
+            self.start_process(name)
+            if name == "sandbox":
+                self.wait_for("sandbox", f"{self.sandbox_url}/_sandbox/health")
+        self.wait_for("api-server", f"{self.api_url}/api/v2/monitor/health")
+
+    def start_process(self, name: str) -> None:
+        """Start one of the stack's processes, again after it was killed; does not wait until it answers."""
+        self._spawn(name, self.commands()[name])
+
+    def kill_process(self, name: str, *, with_tasks: bool = True) -> None:
+        """End a process as a power cut would; without the tasks it runs, these live on as orphans."""
+        process = self.processes.pop(name)
+        if with_tasks:
+            kill_trees([process.pid])
+        else:
+            self.orphans += psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+        process.wait()
+        self._write_down()
 
     def refuse_if_running(self) -> None:
         """Make sure that no other stack works in this state folder.
@@ -168,7 +204,11 @@ class Stack:
         stop_groups([process.pid for process in reversed(self.processes.values())])
         for process in self.processes.values():
             process.wait()
+        for orphan in self.orphans:
+            if orphan.is_running():
+                orphan.kill()
         self.processes.clear()
+        self.orphans.clear()
         forget(self.settings.state)
 
     def __enter__(self) -> Stack:
@@ -183,18 +223,27 @@ class Stack:
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
+    def _start_servers(self, say: Callable[[str], None]) -> None:
+        """Start what Airflow's own database needs; nothing for SQLite."""
+
+    def _process_options(self, name: str) -> dict[str, Any]:
+        """What ``Popen`` is told about one process."""
+        return {"cwd": self.settings.state, "env": self.environment()}
+
     def _spawn(self, name: str, command: list[str]) -> None:
-        with self._log(name).open("wb") as log:
+        with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
-                cwd=self.settings.state,
-                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own: Ctrl-C reaches the demo alone, which stops it
+                **self._process_options(name),
             )
-        # Written down at once: `make down` finds them also when this process is killed.
+        self._write_down()
+
+    def _write_down(self) -> None:
+        # At once: `make down` finds them also when this process is killed.
         remember(self.settings.state, [process.pid for process in self.processes.values()])
 
     def _run_once(self, name: str, command: list[str]) -> None:
@@ -204,7 +253,11 @@ class Stack:
             raise StackError(f"{' '.join(command)} failed.\n{self.log_tail(name)}")
         del self.processes[name]
 
-    def _wait_for(self, name: str, url: str, seconds: float = 120) -> None:
+    def wait_for(self, name: str, url: str, seconds: float = 120) -> None:
+        """Wait until an address of a process answers.
+
+        :raises StackError: when it does not in time, or a process died.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
@@ -239,12 +292,3 @@ def _connection(sandbox_url: str) -> dict[str, object]:
             },
         },
     }
-
-
-def _secret(path: Path) -> str:
-    """A random secret of this installation, kept in a file that only its owner reads."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
-    return path.read_text()

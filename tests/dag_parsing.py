@@ -35,6 +35,7 @@ def describe(task):
         "mapped": task.get_closest_mapped_task_group() is not None,
         "outlets": [outlet.name for outlet in task.outlets],
         "links": [link.name for link in task.operator_extra_links],
+        "pool": task.pool,
     }
 
 bag = DagBag(sys.argv[1])
@@ -46,6 +47,14 @@ dags = {
         "max_active_runs": dag.max_active_runs,
         "catchup": dag.catchup,
         "file": dag.fileloc,
+        "on_failure": bool(dag.on_failure_callback),
+        "deadlines": [
+            [type(one.reference).__name__, one.interval.total_seconds()] for one in dag.deadline or []
+        ],
+        "params": {
+            name: {"default": param.value, "description": param.description, **param.schema}
+            for name, param in ((name, dag.params.get_param(name)) for name in dag.params)
+        },
         "tasks": {task.task_id: describe(task) for task in dag.tasks},
     }
     for dag_id, dag in bag.dags.items()
@@ -84,7 +93,14 @@ def parsed_dags() -> dict[str, Any]:
 
 def _projects() -> dict[str, dict[str, Any]]:
     pens = yaml.safe_load(PENS.read_text(encoding="utf-8"))
+    del pens["training"], pens["deadline_hours"]
     by_hand = pens | {"project": "by-hand", "schedule": None}
+    told = pens | {
+        "project": "told",
+        "deadline_hours": 2,
+        "notify": [{"notifier": "labeling.s3_notifier.S3Notifier", "arguments": {"folder": "s3://b/notes"}}],
+        "labeling": pens["labeling"] | {"pool": "people"},
+    }
     passes = {
         f"passes-{count}": pens
         | {"project": f"passes-{count}", "consensus": pens["consensus"] | {"relabel_passes": count}}
@@ -95,7 +111,8 @@ def _projects() -> dict[str, dict[str, Any]]:
         for when in ("always", "on-warning")
     }
     broken = pens | {"project": "broken", BROKEN_KEY: ["pen"]}
-    return {"pens": pens, "by-hand": by_hand, "broken": broken, **passes, **asked}
+    shipped = yaml.safe_load(PENS.read_text(encoding="utf-8"))
+    return {"pens": shipped, "by-hand": by_hand, "told": told, "broken": broken, **passes, **asked}
 
 
 def _environment(home: Path, projects: Path) -> dict[str, str]:

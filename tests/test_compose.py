@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from demo.celery_stack import CeleryStack
 from demo.stack import ROOT, Stack, StackSettings
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
@@ -24,6 +25,7 @@ IN_CONTAINER = "/opt/airflow"
 
 # How docker-compose.yaml and demo/stack.py hang together: every variable that one of them sets is in one row.
 ALIKE = {  # the same value in both
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY",
     "AIRFLOW__CORE__LOAD_EXAMPLES",
     "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED",
@@ -63,7 +65,7 @@ DEMO_ONLY = {
     "NO_PROXY",
     "no_proxy",
 }
-COMPOSE_ONLY = {
+CELERY = {  # with CeleryExecutor alone: docker-compose.yaml and demo/celery_stack.py
     "AIRFLOW__CELERY__RESULT_BACKEND",
     "AIRFLOW__CELERY__BROKER_URL",
     "AIRFLOW__CELERY__WORKER_CONCURRENCY",
@@ -75,6 +77,13 @@ def demo_environment(tmp_path, monkeypatch):
     """What demo/stack.py itself sets: nothing of this process is inherited."""
     monkeypatch.setattr("os.environ", {})
     return Stack(settings=StackSettings(state=tmp_path, projects=tmp_path, sandbox_port=5000)).environment()
+
+
+@pytest.fixture
+def celery_stack(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.environ", {})
+    stack = CeleryStack(settings=StackSettings(state=tmp_path, projects=tmp_path))
+    return stack, stack.environment()
 
 
 def test_fits_the_compose_specification():
@@ -193,10 +202,31 @@ def test_the_example_names_every_variable_and_holds_no_secret():
 
 
 def test_every_variable_of_demo_and_deployment_is_accounted_for(demo_environment):
-    rows = [ALIKE, SAME_FOLDER, OF_THE_PLACE, DEMO_ONLY, COMPOSE_ONLY]
+    rows = [ALIKE, SAME_FOLDER, OF_THE_PLACE, DEMO_ONLY, CELERY]
     assert sum(map(len, rows)) == len(set.union(*rows)), "a variable stands in one row"
     assert set(demo_environment) == ALIKE | SAME_FOLDER | OF_THE_PLACE | DEMO_ONLY
-    assert set(SHARED) == ALIKE | SAME_FOLDER | OF_THE_PLACE | COMPOSE_ONLY
+    assert set(SHARED) == ALIKE | SAME_FOLDER | OF_THE_PLACE | CELERY
+
+
+def test_the_stack_without_docker_has_the_same_environment(celery_stack):
+    """Each variable of docker-compose.yaml and no other, but those that are the demo's alone."""
+    _, environment = celery_stack
+    assert set(environment) == set(SHARED) | DEMO_ONLY
+    assert {name: environment[name] for name in ALIKE} == {name: SHARED[name] for name in ALIKE}
+    for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", *sorted(CELERY)):
+        scheme = r"^[a-z0-9+]+://" if "://" in SHARED[name] else r"^"
+        assert re.findall(scheme, environment[name]) == re.findall(scheme, SHARED[name]), name
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == SHARED["AIRFLOW__CORE__EXECUTOR"]
+
+
+def test_the_stack_without_docker_has_the_same_services(celery_stack):
+    stack, _ = celery_stack
+    ours = {re.sub(r"-\d$", "", name) for name in stack.commands()} | {"postgres", "redis"}
+    assert ours == set(SERVICES) - ONE_SHOT
+    for name, command in stack.commands().items():
+        if name != "sandbox":
+            expected = SERVICES[re.sub(r"-\d$", "", name)]["command"]
+            assert command[: len(expected) + 1] == ["airflow", *expected]
 
 
 def test_shared_variables_do_not_drift(demo_environment):

@@ -18,12 +18,12 @@ DOMAIN = ROOT / "include" / "roundtruth"
 # and nothing of its own row. A new room gets its place here first.
 ROOMS = [
     ["errors"],
-    ["stored_objects", "parallel"],
-    ["boto3_calls", "local_files"],
+    ["stored_objects", "parallel", "category_names"],
+    ["boto3_calls", "local_files", "s3_connection"],
     ["storage"],
     ["labeling_settings"],
     ["quality_settings"],
-    ["dataset_settings"],
+    ["dataset_settings", "operation_settings"],
     ["project"],
     ["project_files"],
     ["annotations", "image_headers", "categories", "charts"],
@@ -38,20 +38,24 @@ MAKES_CLIENTS = {"cli", "sandbox"}
 # What a Dag file may hold at module level: it runs at every parse, so tasks import the rest for themselves.
 DAG_IMPORTS = {
     "airflow.sdk",
-    "airflow.providers.standard.operators.hitl",
     "ground_truth",
     "labeling",
+    "roundtruth.operation_settings",
     "roundtruth.project",
 }
 # What the Dags share may read project files and handle storage, never do a round's work.
 LABELING_IMPORTS = {
     "airflow.sdk",
     "airflow.providers.amazon.aws",
+    "airflow.providers.standard.operators.hitl",
+    "botocore.config",
     "ground_truth",
     "labeling",
     "roundtruth.errors",
+    "roundtruth.operation_settings",
     "roundtruth.project",
     "roundtruth.project_files",
+    "roundtruth.rounds.requested",
     "roundtruth.storage",
 }
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core"}
@@ -157,7 +161,7 @@ def test_the_package_for_ground_truth_stands_alone():
 
 
 def test_only_commands_and_sandbox_import_boto3():
-    """storage.py takes a session and hands it to obstore: `obstore.auth.boto3` is no client of ours."""
+    """s3_connection.py takes a session and hands it to obstore: `obstore.auth.boto3` is no client of ours."""
     found = [i for path in python_files("include/roundtruth") for i in imports(path)]
     users = {room_of(i.path) for i in found if within(i.module, "boto3", "aiobotocore")}
     assert users <= MAKES_CLIENTS
@@ -184,7 +188,7 @@ def test_clients_are_handed_in():
         for function, call in client_calls(path)
     }
     # The one exception: a session with its credentials is handed in, storage makes what it needs of it.
-    assert made == {("storage", "from_session", "session.client")}
+    assert made == {("s3_connection", "connect", "session.client")}
 
 
 # --- Dags and what they share
@@ -208,8 +212,12 @@ def test_what_dags_share_does_no_work_of_a_round():
         "collections",
         "dataclasses",
         "datetime",
+        "hashlib",
+        "importlib",
+        "json",
         "os",
         "pathlib",
+        "re",
         "typing",
         "urllib",
     }

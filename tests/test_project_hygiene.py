@@ -118,7 +118,9 @@ def test_ci_runs_tests_and_demo():
     assert [line.split()[1] for line in lines if line.startswith("timed ")] == ["test", "demo", "demo"]
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", ".ci/run", "docs/aws.md", ".pre-commit-config.yaml"])
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", ".ci/run", "docs/aws.md", "docs/rounds.md", ".pre-commit-config.yaml"]
+)
 def test_documents_name_only_what_is_there(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert set(re.findall(r"`make ([a-z]+)`", text)) <= make_targets()

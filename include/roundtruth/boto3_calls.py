@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from roundtruth.errors import StorageError
-from roundtruth.stored_objects import ObjectUri, StoredObject, bare_etag
+from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag
 
 
 def list_objects(s3_client: Any, bucket: str, prefix: str, *, after: str) -> Iterator[StoredObject]:
@@ -22,6 +22,66 @@ def list_objects(s3_client: Any, bucket: str, prefix: str, *, after: str) -> Ite
                 etag=bare_etag(entry["ETag"]),
                 last_modified=entry["LastModified"].astimezone(UTC),
             )
+
+
+def is_refused_by_obstore(key: str) -> bool:
+    """Whether object_store takes a key for an invalid path.
+
+    It does with an empty, `.` or `..` part, or a control character. S3 takes all of them, and people's tools
+    make some: `folder//photo.jpg` is a common one.
+    """
+    parts = key.split("/")
+    return any(part in {"", ".", ".."} for part in parts) or any(not char.isprintable() for char in key)
+
+
+def read(s3_client: Any, uri: ObjectUri, byte_range: tuple[int, int] | None = None) -> Content | None:
+    """Read an object, or (start, length) of its bytes; None when there is none."""
+    from botocore.exceptions import ClientError
+
+    options = {"Range": f"bytes={byte_range[0]}-{sum(byte_range) - 1}"} if byte_range else {}
+    try:
+        answer = s3_client.get_object(Bucket=uri.bucket, Key=uri.key, **options)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "InvalidRange":  # it begins at or behind the object's end
+            return Content(b"", "")
+        _require_absent(s3_client, uri, code, error)
+        return None
+    return Content(answer["Body"].read(), bare_etag(answer["ETag"]))
+
+
+def head(s3_client: Any, uri: ObjectUri) -> StoredObject | None:
+    """Size, ETag and time of an object, or None when there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = s3_client.head_object(Bucket=uri.bucket, Key=uri.key)
+    except ClientError as error:
+        _require_absent(s3_client, uri, error.response["Error"]["Code"], error)
+        return None
+    return StoredObject(
+        uri=uri,
+        size=answer["ContentLength"],
+        etag=bare_etag(answer["ETag"]),
+        last_modified=answer["LastModified"].astimezone(UTC),
+    )
+
+
+def has_md5_etag(s3_client: Any, uri: ObjectUri) -> bool:
+    """Tell whether S3 made the object's ETag as the MD5 of its bytes: not with keys of KMS or one's own.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html (ETag)
+    """
+    found = s3_client.head_object(Bucket=uri.bucket, Key=uri.key)
+    by_s3 = found.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in found
+    return by_s3 and "-" not in found["ETag"]
+
+
+def _require_absent(s3_client: Any, uri: ObjectUri, code: str, error: Exception) -> None:
+    """Tell a missing object from a missing bucket and from every other refusal."""
+    require_bucket(s3_client, uri)
+    if code not in {"NoSuchKey", "404"}:
+        raise StorageError(f"Cannot read {uri}: S3 answers {code}.") from error
 
 
 def copy(s3_client: Any, source: ObjectUri, target: ObjectUri) -> None:

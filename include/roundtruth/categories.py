@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from roundtruth.category_names import normalise_category
 from roundtruth.errors import CategoryError
+
+__all__ = ["CategoryMap", "CategoryMerge", "merge_category_maps", "normalise_category"]
 
 CategoryMap = Sequence[str] | Mapping[int, str]
 
@@ -18,12 +20,15 @@ class CategoryMerge:
     ``ids`` gives, a job, class id -> merged name; ``names`` gives, a job, the name as the job writes it ->
     merged name; ``merged`` holds all merged names, in the order of ``listed`` or of first appearance.
     ``normalised`` pairs each name that had stray spaces or odd Unicode forms with what it became, sorted.
+    ``renamed`` pairs each name that a job writes otherwise than the merged list with its merged name, sorted:
+    the normalised ones and those that came by an alias.
     """
 
     ids: Mapping[str, Mapping[int, str]]
     names: Mapping[str, Mapping[str, str]]
     merged: tuple[str, ...]
     normalised: tuple[tuple[str, str], ...]
+    renamed: tuple[tuple[str, str], ...]
 
     def name_of(self, job: str, category: int | str) -> str:
         """The merged name of a job's class id, or of a category as the job's workers saw it.
@@ -38,20 +43,6 @@ class CategoryMerge:
             known = ", ".join(repr(name) for name in self.names.get(job, {})) or "none"
             raise CategoryError(f"Job {job!r} has no category {category!r}; its categories are {known}.")
         return found
-
-
-def normalise_category(name: str) -> str:
-    """NFC, without control and format characters (zero-width ones too) and stray spaces.
-
-    Real jobs hold names such as ``"设备 "``; two spellings that look the same must be one class.
-    """
-    composed = unicodedata.normalize("NFC", name)
-    # White space first: a tab or a no-break space is a space, not nothing.
-    spaced = " ".join(composed.split())
-    visible = "".join(
-        character for character in spaced if unicodedata.category(character) not in {"Cc", "Cf"}
-    )
-    return " ".join(visible.split())
 
 
 def merge_category_maps(
@@ -72,6 +63,7 @@ def merge_category_maps(
     ids: dict[str, dict[int, str]] = {}
     names: dict[str, dict[str, str]] = {}
     normalised: set[tuple[str, str]] = set()
+    otherwise: set[tuple[str, str]] = set()
     for job, categories in maps.items():
         ids[job], names[job] = {}, {}
         for class_id, raw in _numbered(categories):
@@ -81,6 +73,8 @@ def merge_category_maps(
             name = renamed.get(clean, clean)
             if not name:
                 raise CategoryError(f"Category {class_id} of job {job!r} ({raw!r}) has no visible name.")
+            if name != raw:
+                otherwise.add((raw, name))
             ids[job][class_id] = name
             names[job][raw] = names[job][clean] = name
     _raise_on_case_conflicts(ids, known)
@@ -91,6 +85,7 @@ def merge_category_maps(
         names=names,
         merged=tuple(dict.fromkeys([*(known or ()), *_appearing(ids)])),
         normalised=tuple(sorted(normalised)),
+        renamed=tuple(sorted(otherwise)),
     )
 
 

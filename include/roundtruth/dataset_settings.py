@@ -20,7 +20,7 @@ class GroupBy(Settings):
 
     folder: int | None = Field(default=None, ge=1)  # the first so many folders below images.prefix
     pattern: str | None = None  # a regular expression that finds one group in the image's whole key
-    near_duplicates: bool = False  # images that look alike; reads every image once
+    near_duplicates: bool = False  # images that look alike; reads those that no round inspected
 
     @field_validator("pattern")
     @classmethod

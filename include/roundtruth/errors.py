@@ -47,5 +47,9 @@ class DatasetError(RoundtruthError):
     """A dataset version cannot be assembled, published, pulled or verified."""
 
 
+class TrainingError(RoundtruthError):
+    """A training command cannot be started or failed; names it and ends with its last lines."""
+
+
 class SandboxError(RoundtruthError):
     """The sandbox cannot start or cannot serve what was asked."""

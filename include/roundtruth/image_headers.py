@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from roundtruth.errors import ImageError, StorageError
 from roundtruth.storage import Storage, StoredObject
@@ -29,13 +31,14 @@ class ImageHeader:
 
 
 def read_image_header(
-    read_range: Callable[[int, int], bytes], *, name: str, size: int | None = None
+    read_range: Callable[[int, int], bytes], *, name: str, size: int | None = None, any_size: bool = False
 ) -> ImageHeader:
     """Read an image's header from a growing prefix; the whole file only when its header is that long.
 
     :param read_range: gives the bytes from a start, so many or fewer at the end of the file.
     :param name: the image's name, for the error.
     :param size: the file's size in bytes, if known; then an empty one is not read at all.
+    :param any_size: take images of more pixels than Pillow decodes without complaint, some 179 million.
     :raises ImageError: when the file is empty, no JPEG or PNG image, or ends within its header. Pixels are
         not read: a file that is cut off further behind passes.
     """
@@ -48,7 +51,7 @@ def read_image_header(
         raise ImageError(f"{name} is not a JPEG or PNG image, whatever it is called; upload it as one.")
     asked = FIRST_READ
     while True:
-        header = _parse(prefix, name)
+        header = _parse(prefix, name, any_size=any_size)
         if header is not None:
             return header
         if len(prefix) < asked or (size is not None and len(prefix) >= size):
@@ -86,10 +89,10 @@ def _header_or_error(storage: Storage, stored: StoredObject) -> ImageHeader | Im
         return ImageError(str(error))
 
 
-def _parse(prefix: bytes, name: str) -> ImageHeader | None:
+def _parse(prefix: bytes, name: str, *, any_size: bool) -> ImageHeader | None:
     """The header, or None when the prefix ends before it does."""
     try:
-        with Image.open(io.BytesIO(prefix), formats=tuple(SIGNATURES)) as image:
+        with _opened(prefix, any_size=any_size) as image:
             return ImageHeader(
                 format=str(image.format),
                 width=image.width,
@@ -100,3 +103,11 @@ def _parse(prefix: bytes, name: str) -> ImageHeader | None:
         raise ImageError(f"{name} has too many pixels: {error}.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError):
         return None
+
+
+def _opened(prefix: bytes, *, any_size: bool) -> Image.Image:
+    if not any_size:
+        return Image.open(io.BytesIO(prefix), formats=tuple(SIGNATURES))
+    # What Image.open does but for its look at the number of pixels, of which none is decoded here.
+    plugin = JpegImageFile if prefix.startswith(SIGNATURES["JPEG"]) else PngImageFile
+    return plugin(io.BytesIO(prefix))

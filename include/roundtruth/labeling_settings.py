@@ -81,6 +81,13 @@ class Vpc(Settings):
     subnets: Annotated[tuple[str, ...], Strict(False)] = Field(min_length=1, max_length=16)
 
 
+class FeeStep(Settings):
+    """A step of AWS's fee: what each object costs, up to so many objects in a month."""
+
+    up_to: int | None = Field(default=None, ge=1)  # objects; null: all further ones
+    usd: float = Field(ge=0)
+
+
 class Labeling(Settings):
     """How Ground Truth labels: team, workers, limits, price."""
 
@@ -94,7 +101,8 @@ class Labeling(Settings):
     task_availability: int | None = Field(default=None, ge=60, le=2_592_000)  # seconds; default: the team's
     max_concurrent_tasks: int = Field(default=1000, ge=1, le=5000)
     price_per_task: TaskPrice | None = None
-    service_fee_usd: float = Field(default=0.08, ge=0)  # AWS's own fee an object
+    # AWS's own fee an object: one number, or a table of steps by objects.
+    service_fee_usd: Annotated[float, Field(ge=0)] | Annotated[tuple[FeeStep, ...], Strict(False)] = 0.08
     output_kms_key_id: str | None = Field(default=None, max_length=2048)
     output_sns_topic_arn: str | None = None
     auto_labeling: bool = False  # from 1,250 objects on; the three keys below go with it
@@ -107,6 +115,37 @@ class Labeling(Settings):
     stopping_conditions: StoppingConditions = StoppingConditions()
     instructions: Instructions = Instructions()
     poll_seconds: int = Field(default=60, ge=1)
+    stalled_after_hours: float | None = Field(default=None, gt=0)  # no image labeled for so long: reported
+    # Attempts without a person at a job that fails by itself; one more is made whenever its task is cleared.
+    job_attempts: int = Field(default=1, ge=1, le=9)
+    pool: str = Field(default="default_pool", min_length=1, max_length=256)  # one slot a running labeling job
+
+    @field_validator("service_fee_usd")
+    @classmethod
+    def _steps_rise(cls, fee: float | tuple[FeeStep, ...]) -> float | tuple[FeeStep, ...]:
+        if isinstance(fee, tuple):
+            ends = [step.up_to for step in fee]
+            known = [end for end in ends[:-1] if end is not None]
+            if not fee or ends[-1] is not None or len(known) < len(ends) - 1 or sorted(set(known)) != known:
+                raise ValueError(
+                    "must be a number, or steps {up_to, usd} with rising up_to, the last one without"
+                )
+        return fee
+
+    def fee_usd(self, objects: int, *, after: int = 0) -> float:
+        """AWS's fee for so many objects, in US dollars, when ``after`` others went before them.
+
+        The steps are counted from the round's first object on, since what other rounds and projects of the
+        account used of the month is not known here: it is the most that these objects can cost.
+        """
+        if not isinstance(self.service_fee_usd, tuple):
+            return objects * self.service_fee_usd
+        fee, start = 0.0, 0
+        for step in self.service_fee_usd:
+            end = after + objects if step.up_to is None else min(step.up_to, after + objects)
+            fee += max(0, end - max(start, after)) * step.usd
+            start = end if step.up_to is None else step.up_to
+        return fee
 
     @field_validator("role_arn")
     @classmethod

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Literal
+from unicodedata import normalize
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, Field, Strict, StringConstraints, field_validator, model_validator
 
+from roundtruth.category_names import normalise_category
 from roundtruth.dataset_settings import Format, GroupBy, Pinned
 from roundtruth.labeling_settings import WORKERS_PER_OBJECT, Labeling, Settings
+from roundtruth.operation_settings import Notification, Training
 from roundtruth.quality_settings import Quality, Share
 from roundtruth.storage import ObjectUri
 
@@ -49,7 +53,13 @@ def _s3_object(uri: str) -> str:
 ProjectName = Annotated[str, AfterValidator(_project_name)]
 S3Folder = Annotated[str, AfterValidator(_s3_folder)]
 S3Object = Annotated[str, AfterValidator(_s3_object)]
-CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+CategoryName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), AfterValidator(partial(normalize, "NFC"))
+]
+# What jobs may write: with stray spaces, too.
+AliasName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), AfterValidator(normalise_category)
+]
 
 
 class Images(Settings):
@@ -91,6 +101,11 @@ class Selection(Settings):
         if (self.mode == "query") != (self.where is not None):
             raise ValueError("where goes with mode: query, and only there")
         return self
+
+    @property
+    def drawn_by(self) -> str:
+        """The random draw as text, empty without one: an image that lost it is not drawn by it again."""
+        return f"{self.fraction}/{self.seed}" if self.mode == "random" else ""
 
 
 class Gold(Settings):
@@ -136,7 +151,8 @@ class Dataset(Settings):
     formats: Annotated[tuple[Format, ...], Strict(False)] = ("yolo",)
     layout: Literal["tree", "packed"] = "tree"
     approval: Literal["auto", "on-warning", "always"] = "auto"
-    approval_hours: float = Field(default=72, gt=0)  # without an answer until then nothing is published
+    approval_hours: float = Field(default=72, gt=0)  # without an answer until then: approval_default
+    approval_default: Literal["discard", "publish", "send-back"] = "discard"
     partial_labels: Literal["wait", "publish"] = "wait"
 
     @field_validator("formats")
@@ -154,7 +170,7 @@ class Project(Settings):
     task: Literal["bounding-box"] = "bounding-box"
     root: S3Folder
     categories: Annotated[tuple[CategoryName, ...], Strict(False)] = Field(min_length=1)
-    aliases: dict[CategoryName, CategoryName] = Field(default_factory=dict)
+    aliases: dict[AliasName, AliasName] = Field(default_factory=dict)
     schedule: str | None = "0 6 * * 1"  # null: rounds are only started by hand
     start_date: Annotated[date, Strict(False)] = date(2026, 1, 5)
     owner: str = "labeling"
@@ -166,13 +182,18 @@ class Project(Settings):
     quality: Quality = Quality()
     dataset: Dataset
     budget_usd: float | None = Field(default=None, gt=0)
+    deadline_hours: float | None = Field(
+        default=None, gt=0
+    )  # a round not done this long after its start is late
+    notify: Annotated[tuple[Notification, ...], Strict(False)] = ()
+    training: Training | None = None  # a Dag for each new version
 
     @field_validator("categories")
     @classmethod
     def _categories_differ(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
         seen: dict[str, str] = {}
         for name in categories:
-            if name != name.strip() or not name.isprintable():
+            if name != normalise_category(name) or not name.isprintable():
                 raise ValueError(f"{name!r} has spaces around it, or characters that nobody sees")
             if name.casefold() in seen:
                 raise ValueError(f"{seen[name.casefold()]!r} and {name!r} are the same category")

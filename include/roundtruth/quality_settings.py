@@ -26,6 +26,7 @@ class Quality(Settings):
         "positive_size": "critical",
         "sliver_clipped": "info",
         "box_side": "warning",
+        "box_area": "warning",
         "aspect_ratio": "warning",
         "box_fills_image": "warning",
         "duplicate_box": "warning",
@@ -66,6 +67,7 @@ class Quality(Settings):
 
     clip_tolerance: float = Field(default=1, ge=0)  # pixels; a box that sticks out no further is clipped
     min_box_side: float = Field(default=2, ge=0)  # pixels
+    min_box_area: float = Field(default=16, ge=0)  # pixels²; 4 × 4 is a quarter of YOLO's finest cell, 8 × 8
     max_aspect_ratio: float = Field(default=50, ge=1)
     max_box_share: Share = 0.98  # of the image's area
     duplicate_iou: Share = 0.9

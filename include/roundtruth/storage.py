@@ -1,7 +1,7 @@
 """Objects in S3 and files on disk behind one interface: read, list, write, write-if-absent, copy.
 
 Bulk work goes through obstore (10–20 times less CPU an object than boto3); the boto3 client that is handed in
-lists the few keys that obstore refuses, copies across buckets, and tells why a call was refused.
+reads and lists the few keys that obstore refuses, copies across buckets, and tells why a call was refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
-from roundtruth import boto3_calls, local_files
+from roundtruth import boto3_calls, local_files, s3_connection
+from roundtruth.boto3_calls import is_refused_by_obstore
 from roundtruth.errors import StorageError
 from roundtruth.parallel import run_in_order
 from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag, stored_object
@@ -59,31 +60,8 @@ class Storage:
         concurrency: int = 32,
     ) -> Storage:
         """Use a boto3 session's credentials and region; ``endpoint_url`` as in the Airflow connection."""
-        from obstore.auth.boto3 import Boto3CredentialProvider  # imports boto3: too slow for Dag parsing
-
-        region = session.region_name or "us-east-1"
-        try:
-            credentials = Boto3CredentialProvider(session)
-        except ValueError as error:
-            raise StorageError(
-                "No AWS credentials were found; set up a profile, or AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY."
-            ) from error
-        endpoint: dict[str, Any] = (
-            {
-                "endpoint": endpoint_url,
-                "virtual_hosted_style_request": False,
-                "client_options": {"allow_http": endpoint_url.startswith("http://")},
-            }
-            if endpoint_url
-            else {}
-        )
-
-        def open_bucket(bucket: str) -> S3Store:
-            return S3Store(bucket, region=region, credential_provider=credentials, **endpoint)
-
-        client = s3_client or session.client("s3", endpoint_url=endpoint_url)
-        return cls(open_bucket, client, concurrency=concurrency)
+        open_bucket, client = s3_connection.connect(session, endpoint_url, concurrency)
+        return cls(open_bucket, s3_client or client, concurrency=concurrency)
 
     # --- one object ---
 
@@ -105,6 +83,8 @@ class Storage:
         with self._explained(uri, "read"):
             if uri.is_local:
                 return local_files.read(uri)
+            if is_refused_by_obstore(uri.key):
+                return boto3_calls.read(self._s3_client, uri)
             try:
                 found = self._store(uri).get(uri.key)
             except FileNotFoundError:
@@ -122,6 +102,11 @@ class Storage:
                 return local_files.read_range(uri, start, length)
             if length <= 0:
                 return b""
+            if is_refused_by_obstore(uri.key):
+                found = boto3_calls.read(self._s3_client, uri, (start, length))
+                if found is None:
+                    raise FileNotFoundError(uri.key)
+                return found.data
             try:
                 return bytes(obstore.get_range(self._store(uri), uri.key, start=start, length=length))
             except BaseError as error:
@@ -138,12 +123,19 @@ class Storage:
         with self._explained(uri, "look at"):
             if uri.is_local:
                 return local_files.head(uri)
+            if is_refused_by_obstore(uri.key):
+                return boto3_calls.head(self._s3_client, uri)
             try:
                 meta = obstore.head(self._store(uri), uri.key)
             except FileNotFoundError:
                 self._require_bucket(uri)
                 return None
             return stored_object(uri.bucket, meta)
+
+    def has_md5_etag(self, uri: ObjectUri) -> bool:
+        """Tell whether an S3 object's ETag is the MD5 of its bytes: no upload in parts, no key of KMS."""
+        with self._explained(uri, "look at"):
+            return boto3_calls.has_md5_etag(self._s3_client, uri)
 
     def write(self, uri: ObjectUri, data: bytes, *, content_type: str | None = None) -> None:
         """Write an object, replacing what is there; with a content type browsers can show it."""
@@ -190,7 +182,7 @@ class Storage:
                 local_files.copy(source, target)
             elif source.is_local or target.is_local:
                 self.write(target, self.read(source))
-            elif source.bucket == target.bucket:
+            elif source.bucket == target.bucket and not is_refused_by_obstore(source.key):
                 obstore.copy(self._store(source), source.key, target.key)
             else:
                 boto3_calls.copy(self._s3_client, source, target)

@@ -34,6 +34,23 @@ class LabelingJobWaitError(GroundTruthError):
     """The wait for a labeling job ended without an answer; the job itself goes on."""
 
 
+class LabelingJobStalledError(GroundTruthError):
+    """A running labeling job made no progress for longer than it may.
+
+    :param message: Which job, and for how long.
+    :param counters: Its ``LabelCounters``.
+    """
+
+    def __init__(self, message: str, counters: dict[str, int]) -> None:
+        self.message = message
+        self.counters = counters
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return the class and what it is made from: errors travel between processes."""
+        return LabelingJobStalledError, (self.message, self.counters)
+
+
 class LabelingJobConflictError(GroundTruthError):
     """A labeling job of the name exists and was created from another request.
 

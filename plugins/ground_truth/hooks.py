@@ -13,6 +13,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.validate import ParamValidator
 
+from ground_truth.attempts import Attempt, next_request
 from ground_truth.exceptions import (
     LabelingJobConflictError,
     LabelingJobNotFoundError,
@@ -84,6 +85,24 @@ class GroundTruthHook(AwsBaseHook):
                 "look at the name, the region and the account of the connection."
             )
         return description
+
+    def labeling_job_attempts(self, request: dict[str, Any]) -> list[Attempt]:
+        """Find the job of a request and the attempts that followed it, oldest first.
+
+        :param request: The keyword arguments of ``create_labeling_job``.
+        :return: None of them when there is no such job; all but the last one ended without being completed.
+        :raises LabelingJobConflictError: when a job of one of their names was created from another request.
+        """
+        found: list[Attempt] = []
+        while True:
+            description = self.describe_labeling_job_or_none(self._checked_job_name(request))
+            if description is None:
+                return found
+            self._require_same(request, description)
+            found.append(Attempt(request=request, description=description))
+            if not found[-1].has_failed:
+                return found
+            request = next_request(found[-1])
 
     def create_or_adopt_labeling_job(
         self, request: dict[str, Any], *, validate: Callable[[dict[str, Any]], object] | None = None
@@ -177,14 +196,18 @@ class GroundTruthHook(AwsBaseHook):
         return host.endswith(_AWS_DOMAINS)
 
     def _adopt(self, request: dict[str, Any], description: dict[str, Any]) -> SubmittedJob:
-        found = differences(request, description)
+        self._require_same(request, description)
         job_name, status = description["LabelingJobName"], description["LabelingJobStatus"]
-        if found:
-            raise LabelingJobConflictError(job_name, found)
         if status not in RUNNING_STATES | SUCCESS_STATES:
             raise failure(description)
         self.log.info("Labeling job %s is %s already, from the same request: taking it", job_name, status)
         return SubmittedJob(job_name=job_name, created=False)
+
+    @staticmethod
+    def _require_same(request: dict[str, Any], description: dict[str, Any]) -> None:
+        found = differences(request, description)
+        if found:
+            raise LabelingJobConflictError(description["LabelingJobName"], found)
 
     def _create(self, request: dict[str, Any]) -> bool:
         """Create the job; False when its name was taken meanwhile."""

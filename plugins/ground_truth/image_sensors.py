@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
     poke_mode_only,
 )
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 
 from ground_truth.exceptions import GroundTruthError
 from ground_truth.image_triggers import ImagesArrivedTrigger
@@ -36,12 +37,14 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
     When the time given by ``modified_until`` has passed no other can come: one look decides, which is what a
     backfill needs.
 
+    When time is up, enough images that are there are taken, also while others are still arriving.
+
     Returns ``images`` (how many) and ``newest`` (when the newest was last modified, ISO 8601). With
     ``soft_fail`` too few images in time skip the task, with a message that gives the counts.
 
     :param bucket: The S3 bucket. (templated)
     :param prefix: Only keys with this prefix count. (templated)
-    :param minimum_images: How many new images there have to be. (default: 1)
+    :param minimum_images: How many new images there have to be; with 0 nothing is waited for. (default: 1)
     :param settle_seconds: How long the newest image has to lie there. (default: 300)
     :param modified_after: Only images last modified after this moment count; a datetime with time zone or
         ISO 8601 with offset. (templated)
@@ -93,6 +96,9 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait, and return how many images there are."""
+        if not int(self.minimum_images):
+            self.log.info("No image is waited for")
+            return {"images": 0, "newest": None}
         if self.deferrable:
             self.defer(
                 trigger=self._trigger(),
@@ -103,6 +109,8 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
         try:
             return dict(super().execute(context=context))
         except (AirflowSensorTimeout, AirflowSkipException) as end:
+            if self._previous is not None and self._previous.images >= int(self.minimum_images):
+                return _result(self._previous)
             raise type(end)(f"{self._place}: {self._previous}; {self.minimum_images} needed. {end}") from end
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -118,11 +126,19 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> dict[str, Any]:
-        """Keep the counts in the message of a skip; the base class puts its own there."""
+        """Keep the counts in the message of a skip; the base class puts its own there.
+
+        When no triggerer ran for so long that Airflow ended the wait, nobody has looked: this looks once.
+        """
         try:
             return dict(super().resume_execution(next_method, next_kwargs, context))
-        except AirflowSkipException as skip:
-            raise AirflowSkipException(str(skip.__cause__ or skip)) from skip
+        except (AirflowSensorTimeout, AirflowSkipException) as end:
+            if next_method == TRIGGER_FAIL_REPR:
+                look = self._look(self._expectation())
+                self.log.info("%s: %s; %s needed", self._place, look, self.minimum_images)
+                if look.images >= int(self.minimum_images):
+                    return _result(look)
+            raise type(end)(str(end.__cause__ or end)) from end
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, in the worker."""
@@ -138,8 +154,7 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
         previous, self._previous = self._previous, look
         now = datetime.now(UTC)
         if expectation.met(look, previous, now):
-            newest = look.newest.isoformat() if look.newest else None
-            return PokeReturnValue(is_done=True, xcom_value={"images": look.images, "newest": newest})
+            return PokeReturnValue(is_done=True, xcom_value=_result(look))
         if expectation.closed(now):
             raise AirflowSensorTimeout(f"No other image can come after {self.modified_until}.")
         return PokeReturnValue(is_done=False)
@@ -182,6 +197,10 @@ class S3ImagesArrivedSensor(AwsBaseSensor[S3Hook]):
             verify=self.verify,
             botocore_config=self.botocore_config,
         )
+
+
+def _result(look: Look) -> dict[str, Any]:
+    return {"images": look.images, "newest": look.newest.isoformat() if look.newest else None}
 
 
 def _iso(moment: datetime | str | None, name: str) -> str | None:

@@ -138,12 +138,17 @@ class ImagesArrivedTrigger(BaseTrigger):
                     )
                 previous = look
             if deadline is not None and now >= deadline:
-                seen = str(previous or "no listing succeeded")
-                return _event(
-                    "timeout", previous, f"{place}: {seen}; {self.minimum_images} needed, time is up"
-                )
+                return self._time_is_up(place, previous)
             remaining = (deadline - now).total_seconds() if deadline is not None else self.poke_interval
             await asyncio.sleep(min(self.poke_interval, remaining))
+
+    def _time_is_up(self, place: str, last: Look | None) -> dict[str, Any]:
+        """Decide by the last look: images that are there are taken, also while others are still arriving."""
+        if last is None:  # what lies there is not known: no reason to give a round up
+            return _event("error", None, f"{place}: no listing succeeded, time is up")
+        enough = last.images >= self.minimum_images
+        message = f"{place}: {last}; {self.minimum_images} needed, time is up"
+        return _event("success" if enough else "timeout", last, message)
 
     async def _look(self, client: Any, tally: Tally) -> Look | None:
         """List once; None when S3 was throttling or out of reach."""

@@ -1,95 +1,38 @@
-"""Operators: write the input manifest of a labeling job, create the job once, stop it."""
+"""Operators: create a labeling job once and wait for it, stop it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.amazon.aws.exceptions import WaiterMaxAttemptsError, WaiterTerminalFailure
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.providers.amazon.aws.utils.waiter_with_logging import wait
 from airflow.providers.common.compat.sdk import conf
 
+from ground_truth.attempts import keep_tries, may_try_again, next_request
 from ground_truth.events import labeling_job_of
-from ground_truth.exceptions import LabelingJobWaitError
+from ground_truth.exceptions import LabelingJobFailedError, LabelingJobWaitError
 from ground_truth.hooks import GroundTruthHook
-from ground_truth.input_manifest import manifest_bytes, read_rows
-from ground_truth.labeling_job import STATUS_QUERIES, TERMINAL_STATES, failure, incomplete_message, outcome
+from ground_truth.labeling_job import (
+    STATUS_QUERIES,
+    STOPPING_STATES,
+    TERMINAL_STATES,
+    failure,
+    incomplete_message,
+    outcome,
+)
 from ground_truth.links import LabelingJobLink, LabelingPortalLink, persist_links
-from ground_truth.manifest_upload import object_count, put_manifest
 from ground_truth.triggers import LabelingJobCompleteTrigger, LabelingJobStoppedTrigger
 from ground_truth.waiting import ReconnectingWaiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-
-class GroundTruthBuildManifestOperator(AwsBaseOperator[S3Hook]):
-    """Write the input manifest of a labeling job to S3.
-
-    The rows are checked against the limits of Ground Truth. When the same manifest lies there already
-    nothing is written; another one is not replaced unless asked for, since a job may have been created from
-    it.
-
-    :param manifest_uri: The S3 URI to write to. (templated)
-    :param rows: What to label, an entry an object: its S3 URI, or a mapping with ``source-ref`` and further
-        attributes that Ground Truth passes through. Exactly one of ``rows`` and ``images_uri``. (templated)
-    :param images_uri: The S3 URI of a JSON array or of JSON Lines that hold such rows. (templated)
-    :param replace: Whether to replace another manifest of the same name. (default: False)
-    :param kms_key_id: The KMS key to encrypt the manifest with; the bucket's own encryption when absent.
-        (templated)
-    :param aws_conn_id: The Airflow connection used for AWS credentials; the default boto3 behaviour if
-        ``None``.
-    :param region_name: AWS region_name. If not specified then the default boto3 behaviour is used.
-    :param verify: Whether or not to verify SSL certificates. See:
-        https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
-    :param botocore_config: Configuration dictionary (key-values) for botocore client. See:
-        https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html
-    """
-
-    aws_hook_class = S3Hook
-    template_fields: Sequence[str] = aws_template_fields("manifest_uri", "rows", "images_uri", "kms_key_id")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"rows": "json"}
-
-    def __init__(
-        self,
-        *,
-        manifest_uri: str,
-        rows: Sequence[str | Mapping[str, Any]] | None = None,
-        images_uri: str | None = None,
-        replace: bool = False,
-        kms_key_id: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.manifest_uri = manifest_uri
-        self.rows = rows
-        self.images_uri = images_uri
-        self.replace = replace
-        self.kms_key_id = kms_key_id
-
-    def execute(self, context: Context) -> str:
-        """Write the manifest and return its S3 URI."""
-        if (self.rows is None) == (self.images_uri is None):
-            raise ValueError("Exactly one of rows and images_uri has to be given.")
-        rows = self.rows if self.images_uri is None else self._read(self.images_uri)
-        content = manifest_bytes(rows or [])
-        if put_manifest(
-            self.hook, self.manifest_uri, content, replace=self.replace, kms_key_id=self.kms_key_id
-        ):
-            self.log.info(
-                "Wrote %s: %s objects, %s bytes", self.manifest_uri, object_count(content), len(content)
-            )
-        else:
-            self.log.info("%s holds this manifest already: nothing written", self.manifest_uri)
-        return self.manifest_uri
-
-    def _read(self, uri: str) -> list[str | dict[str, Any]]:
-        bucket, key = S3Hook.parse_s3_url(uri)
-        return read_rows(self.hook.conn.get_object(Bucket=bucket, Key=key)["Body"].read(), name=uri)
+LABELING_JOBS = "labeling_jobs"
+"""XCom key of the names of all attempts of a labeling job, oldest first."""
 
 
 class _LabelingJobOperator(AwsBaseOperator[GroundTruthHook]):
@@ -143,13 +86,25 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
     The job's name is the idempotency key. A job of that name that was created from the same request and that
     runs or is completed is taken as it is, so a worker may be killed at any moment and the task tried again:
     people never get, and nobody pays for, the same labeling twice. A job of that name from another request
-    is an error that shows the differences; a failed or stopped one is an error as well, since its name stays
-    taken.
+    is an error that shows the differences.
+
+    A job that failed or was stopped fails the task. When a person clears it, the job goes on as its next
+    attempt, ``<name>-a2`` and so on, with what is not labeled yet. Marked as success instead, the task leaves
+    what there is.
+
+    Returns the name of the last attempt, and pushes the names of all, oldest first, to the XCom
+    ``labeling_jobs``, before it waits.
 
     :param request: The keyword arguments of ``create_labeling_job``. (templated)
     :param validate: Called with the rendered request before it is sent, when there is no job yet; raises
         when the request is not valid. The model of the API is checked in any case.
+    :param attempts: How many attempts are made without a person while the job fails by itself; a stopped job
+        is never tried again unasked. (default: 1)
     :param wait_for_completion: Whether to wait until the job is completed. (default: False)
+    :param stalled_after: Seconds without a newly labeled object after which ``on_stalled`` is called; needs
+        ``deferrable``. (default: None)
+    :param on_stalled: Called with the context and the trigger's event, with ``job_name`` and ``counters``,
+        once for each time the job comes to a standstill; the wait goes on.
     :param waiter_delay: Time in seconds to wait between status checks. (default: 60)
     :param waiter_max_attempts: Maximum number of attempts to check for job completion; the default covers
         the 30 days after which Ground Truth ends a job. (default: 44640)
@@ -174,7 +129,10 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
         *,
         request: dict[str, Any],
         validate: Callable[[dict[str, Any]], object] | None = None,
+        attempts: int = 1,
         wait_for_completion: bool = False,
+        stalled_after: float | None = None,
+        on_stalled: Callable[[Context, dict[str, Any]], object] | None = None,
         waiter_delay: float = 60,
         waiter_max_attempts: int = 44_640,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -184,7 +142,10 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
         super().__init__(**kwargs)
         self.request = request
         self.validate = validate
+        self.attempts = attempts
         self.wait_for_completion = wait_for_completion
+        self.stalled_after = stalled_after
+        self.on_stalled = on_stalled
         self.waiter_delay = waiter_delay
         self.waiter_max_attempts = waiter_max_attempts
         self.deferrable = deferrable
@@ -193,36 +154,79 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
 
     def execute(self, context: Context) -> str:
         """Create or take the job, wait if asked to, and return its name."""
-        job_name: str = self.hook.create_or_adopt_labeling_job(self.request, validate=self.validate).job_name
-        self._job_name = job_name
-        persist_links(
-            context=context,
-            operator=self,
-            hook=self.hook,
-            job_name=job_name,
-            workteam_arn=self.request.get("HumanTaskConfig", {}).get("WorkteamArn"),
-        )
-        if not self.wait_for_completion:
-            return job_name
-        if self.deferrable:
-            self.defer(
-                trigger=LabelingJobCompleteTrigger(
-                    job_name=job_name, stop_on_kill=self.stop_on_kill, **self._trigger_parameters
-                ),
-                method_name="execute_complete",
-                timeout=self._deferral_timeout,
-            )
-        self._wait(job_name, "labeling_job_complete")
-        return self._completed(job_name)
+        while True:
+            job_name = self._submit(context)
+            if not self.wait_for_completion:
+                return job_name
+            if self.deferrable:
+                self._defer(job_name)
+            try:
+                self._wait(job_name, "labeling_job_complete")
+            except LabelingJobFailedError:
+                continue  # to the next attempt, or to the same error where there may be none
+            return self._completed(job_name)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """Return the job's name, or raise what the trigger found."""
+        """Return the job's name, go on to the next attempt, or raise what the trigger found."""
+        status = (event or {}).get("status")
+        if event and status == "stalled":
+            self.log.warning("Labeling job %s stands still: %s", event["job_name"], event["counters"])
+            if self.on_stalled is not None:
+                self.on_stalled(context, event)
+            self._defer(event["job_name"], reported=event["counters"])
+        if status == "failed":
+            return self.execute(context)
         return self._completed(labeling_job_of(event))
 
     def on_kill(self) -> None:
         """Stop the job when its task is killed while it waits, if asked to."""
         if self.stop_on_kill and self.wait_for_completion and self._job_name:
             self.hook.stop_labeling_job_if_running(self._job_name)
+
+    def _submit(self, context: Context) -> str:
+        """Find the attempts that are there; create the first or the next one where it is due."""
+        found = self.hook.labeling_job_attempts(self.request)
+        last = found[-1] if found else None
+        names: list[str] = [attempt.name for attempt in found]
+        retries = int(self.retries or 0)
+        if last and last.has_failed:
+            again = may_try_again(context, last, number=len(found), automatic=self.attempts, retries=retries)
+            if not again:
+                self._show(context, names)
+                raise failure(last.description)
+        if last is None or last.has_failed:
+            request = next_request(last) if last else self.request
+            submitted = self.hook.create_or_adopt_labeling_job(request, validate=self.validate)
+            names.append(submitted.job_name)
+        elif last.status in STOPPING_STATES and not self.wait_for_completion:
+            raise failure(last.description)
+        keep_tries(context, names[-1])
+        self._show(context, names)
+        self._job_name = names[-1]
+        return names[-1]
+
+    def _show(self, context: Context, names: list[str]) -> None:
+        context["ti"].xcom_push(key=LABELING_JOBS, value=names)
+        persist_links(
+            context=context,
+            operator=self,
+            hook=self.hook,
+            job_name=names[-1],
+            workteam_arn=self.request.get("HumanTaskConfig", {}).get("WorkteamArn"),
+        )
+
+    def _defer(self, job_name: str, *, reported: dict[str, int] | None = None) -> None:
+        self.defer(
+            trigger=LabelingJobCompleteTrigger(
+                job_name=job_name,
+                stop_on_kill=self.stop_on_kill,
+                stalled_after=self.stalled_after,
+                reported=reported,
+                **self._trigger_parameters,
+            ),
+            method_name="execute_complete",
+            timeout=self._deferral_timeout,
+        )
 
     def _completed(self, job_name: str) -> str:
         result = outcome(self.hook.describe_labeling_job(job_name))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.providers.amazon.aws.utils.waiter_with_logging import RETRIABLE_ERROR_CODES
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
@@ -37,7 +35,6 @@ FINAL_RULE = RetryRule(
 CONNECTION_RULE = RetryRule(
     exception=list(CONNECTION_ERRORS),
     action=RetryAction.RETRY,
-    retry_delay=timedelta(minutes=1),
     reason="The AWS endpoint could not be reached",
 )
 

@@ -12,20 +12,23 @@ from airflow.providers.amazon.aws.utils.waiter_with_logging import async_wait
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
+from ground_truth.exceptions import LabelingJobStalledError
 from ground_truth.hooks import GroundTruthHook
 from ground_truth.labeling_job import STATUS_QUERIES
-from ground_truth.waiting import AsyncReconnectingWaiter
+from ground_truth.waiting import AsyncReconnectingWaiter, Progress
 
 
 class _LabelingJobTrigger(AwsBaseWaiterTrigger):
     """Wait for a labeling job with one of the waiters of :class:`~ground_truth.hooks.GroundTruthHook`.
 
     Fires one event, always: ``status`` is ``success``, ``failed`` (with ``job_status`` and
-    ``failure_reason``), ``timeout`` or ``error`` (with ``error_code`` where AWS gave one); ``job_name`` and
-    ``message`` go with it.
+    ``failure_reason``), ``stalled`` (with ``counters``), ``timeout`` or ``error`` (with ``error_code`` where
+    AWS gave one); ``job_name`` and ``message`` go with it.
     """
 
     aws_hook_class = GroundTruthHook
+    stalled_after: float | None = None
+    reported: dict[str, int] | None = None
 
     def __init__(self, *, job_name: str, stop_on_kill: bool, waiter_name: str, **kwargs: Any) -> None:
         super().__init__(
@@ -51,7 +54,7 @@ class _LabelingJobTrigger(AwsBaseWaiterTrigger):
                     self.waiter_name, deferrable=True, client=client
                 )
                 await async_wait(
-                    AsyncReconnectingWaiter(waiter),
+                    AsyncReconnectingWaiter(waiter, Progress(self.stalled_after, self.reported)),
                     self.waiter_delay,
                     self.attempts,
                     self.waiter_args,
@@ -67,7 +70,9 @@ class _LabelingJobTrigger(AwsBaseWaiterTrigger):
 
     def _event_from_exception(self, error: Exception) -> TriggerEvent:
         event: dict[str, Any] = {"status": "error", "job_name": self.job_name, "message": str(error)}
-        if isinstance(error, WaiterTerminalFailure):
+        if isinstance(error, LabelingJobStalledError):
+            event |= {"status": "stalled", "counters": error.counters}
+        elif isinstance(error, WaiterTerminalFailure):
             event["status"] = "failed"
             event["job_status"] = error.last_response["LabelingJobStatus"]
             event["failure_reason"] = error.last_response.get("FailureReason") or None
@@ -95,6 +100,8 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
 
     :param job_name: The name of the labeling job.
     :param stop_on_kill: Whether to stop the labeling job when a user marks or clears the deferred task.
+    :param stalled_after: Seconds without a newly labeled object after which the event ``stalled`` is fired.
+    :param reported: The counters of a standstill that was reported; it is not reported again.
     :param waiter_delay: The amount of time in seconds to wait between attempts.
     :param waiter_max_attempts: The maximum number of attempts to be made.
     :param aws_conn_id: The Airflow connection used for AWS credentials.
@@ -108,6 +115,8 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
         *,
         job_name: str,
         stop_on_kill: bool = False,
+        stalled_after: float | None = None,
+        reported: dict[str, int] | None = None,
         waiter_delay: float = 60,
         waiter_max_attempts: int = 44_640,
         aws_conn_id: str | None = "aws_default",
@@ -126,6 +135,9 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
             verify=verify,
             botocore_config=botocore_config,
         )
+        self.stalled_after = stalled_after
+        self.reported = reported
+        self.serialized_fields |= {"stalled_after": stalled_after, "reported": reported}
 
 
 class LabelingJobStoppedTrigger(_LabelingJobTrigger):

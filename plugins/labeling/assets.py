@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from airflow.sdk import Asset
 
 from roundtruth.project import Project
@@ -17,3 +20,13 @@ def dataset_asset(project: Project) -> Asset:
     return Asset(
         name=f"dataset/{project.dataset.name}", uri=f"{project.root}/datasets/{project.dataset.name}"
     )
+
+
+def published_version(context: Mapping[str, Any], dataset: Asset) -> str:
+    """The version that a run is about: asked for, or of the event that started it, else the latest."""
+    asked = context["params"].get("version")
+    if asked:
+        return str(asked)
+    events = context["triggering_asset_events"].get(dataset, ())
+    versions = [event.extra["version"] for event in events if "version" in event.extra]
+    return str(max(versions, key=lambda version: (len(version), version))) if versions else "latest"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from labeling.notifications import on_failure
 from labeling.retries import RETRY_POLICY
 from roundtruth.project import Project
 
@@ -17,8 +18,9 @@ def common_arguments(project: Project, *tags: str) -> dict[str, Any]:
         "default_args": {
             "owner": project.owner,
             "retries": 3,
-            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": 2.0,  # from [core] default_task_retry_delay on
             "retry_policy": RETRY_POLICY,
         },
+        "on_failure_callback": on_failure(project) or None,
         "tags": ["roundtruth", *tags, project.project],
     }

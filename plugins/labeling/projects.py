@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeling.notifications import make_notifier
 from roundtruth.errors import ProjectError
 from roundtruth.project import Project
 from roundtruth.project_files import load_project, project_files
@@ -31,6 +32,7 @@ def load_projects() -> LoadedProjects:
     for path in project_files(folder):
         try:
             project = load_project(path)
+            _require_notifiers(project, path)
         except ProjectError as error:
             errors.append(error)
             continue
@@ -39,3 +41,14 @@ def load_projects() -> LoadedProjects:
         else:
             projects[project.project] = project
     return LoadedProjects(projects=tuple(projects.values()), errors=tuple(errors))
+
+
+def _require_notifiers(project: Project, path: Path) -> None:
+    """Make each notifier once: a wrong one shows now, and not when something else went wrong."""
+    for number, one in enumerate(project.notify):
+        try:
+            make_notifier(one.notifier, one.arguments)
+        except Exception as error:
+            raise ProjectError(
+                f"{path}: notify.{number}: {one.notifier} cannot be made: {type(error).__name__}: {error}"
+            ) from error

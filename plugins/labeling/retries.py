@@ -13,6 +13,7 @@ from roundtruth.errors import (
     ProjectError,
     QualityError,
     RoundError,
+    TrainingError,
 )
 
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -26,6 +27,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 ProjectError,
                 QualityError,
                 RoundError,
+                TrainingError,
             ],
             action=RetryAction.FAIL,
             reason="The same input breaks the same rule again",

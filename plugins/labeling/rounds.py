@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from roundtruth.errors import RoundError
 from roundtruth.project import Project
@@ -15,6 +16,19 @@ from roundtruth.storage import Storage
 def this_round(project: Project) -> tuple[Storage, Project, str]:
     """What every step of a round takes: storage by the project's connection, project, round."""
     return *connected(project), round_key(get_current_context())
+
+
+def skip_if(finished: Any) -> Callable[[Mapping[str, Any]], None]:
+    """A hook before a task of a labeling job's branch that skips it where the job is finished.
+
+    :param finished: the branch's argument, known when the task runs.
+    """
+
+    def hook(context: Mapping[str, Any]) -> None:
+        if finished.resolve(context):
+            raise AirflowSkipException("The job is recorded: its answers are read from S3 again.")
+
+    return hook
 
 
 def connected(project: Project) -> tuple[Storage, Project]:

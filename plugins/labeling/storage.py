@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from botocore.config import Config
 
 from roundtruth.storage import Storage
+
+CONNECTIONS = 32  # as many as Storage has requests in flight; boto3 keeps 10
 
 
 def connected_storage(aws_conn_id: str) -> Storage:
     """Open S3 as the connection says; the sandbox and AWS differ in the connection alone."""
     hook = S3Hook(aws_conn_id=aws_conn_id)
+    if hook.config.max_pool_connections < CONNECTIONS:
+        # Merged: a config that is handed in takes the place of the connection's own `config_kwargs`.
+        more = hook.config.merge(Config(max_pool_connections=CONNECTIONS))
+        hook = S3Hook(aws_conn_id=aws_conn_id, config=more)
     client = hook.get_conn()
     return Storage.from_session(hook.get_session(), endpoint_url=_custom_endpoint(hook), s3_client=client)
 

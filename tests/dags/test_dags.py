@@ -9,8 +9,8 @@ from tests.dag_parsing import ROOT, parsed_dags
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
 ASKING = ["ask-always", "ask-on-warning"]
-GOOD = ["pens", "by-hand", *ASKING, *(f"passes-{count}" for count in range(4))]
-CHAIN = ["build_manifest", "create_labeling_job", "wait_for_labeling_job", "collect_answers"]
+GOOD = ["pens", "by-hand", "told", *ASKING, *(f"passes-{count}" for count in range(4))]
+CHAIN = ["build_manifest", "run_labeling_job", "collect_answers"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def edges(dag):
 
 
 def labeling_pass(group, entered_from, then, *, beside=None):
-    """The edges of one labeling pass: a mapped group of four tasks in a row, all fed by the list of jobs.
+    """The edges of one labeling pass: a mapped group of three tasks in a row, all fed by the list of jobs.
 
     ``beside`` is another task that starts with them.
     """
@@ -32,8 +32,10 @@ def labeling_pass(group, entered_from, then, *, beside=None):
     return {entered_from: {*names, *([beside] if beside else [])}, **dict(zip(names, after, strict=True))}
 
 
-def test_every_good_project_has_its_two_dags(dags):
-    assert set(dags) == {f"{name}_{kind}" for name in GOOD for kind in ("labeling_round", "dataset_release")}
+def test_every_good_project_has_its_dags(dags):
+    kinds = {name: {"labeling_round", "dataset_release", "round_import"} for name in GOOD}
+    kinds["pens"].add("train_on_release")  # the only one that asks for it
+    assert set(dags) == {f"{name}_{kind}" for name in GOOD for kind in kinds[name]}
 
 
 def test_the_pens_round_is_wired_as_designed(dags):
@@ -62,13 +64,19 @@ def test_the_pens_release_is_wired_as_designed(dags):
 def test_a_release_asks_a_person_where_the_project_says_so(dags, name):
     release = dags[f"{name}_dataset_release"]
     assert edges(release) == {
-        "assemble_version": {"check_dataset", "publish_version"},
-        "check_dataset": {"decide_approval"},
-        "decide_approval": {"approve_version", "publish_version"},
-        "approve_version": {"publish_version"},
+        "assemble_version": {
+            *("check_dataset", "describe_version", "publish_version"),
+            *("send_back_images", "discard_version"),
+        },
+        "check_dataset": {"decide_approval", "describe_version"},
+        "decide_approval": {"describe_version", "publish_version"},
+        "describe_version": {"approve_version"},
+        "approve_version": {"publish_version", "send_back_images", "discard_version"},
         "publish_version": set(),
+        "send_back_images": set(),
+        "discard_version": set(),
     }
-    assert release["tasks"]["approve_version"]["class"] == "ApprovalOperator"
+    assert release["tasks"]["approve_version"]["class"] == "ReleaseApprovalOperator"
     # decide_approval skips the question where none is needed, and publishing must not be skipped with it
     assert release["tasks"]["publish_version"]["trigger_rule"] == "none_failed_min_one_success"
 
@@ -89,6 +97,7 @@ def test_a_round_has_as_many_relabel_passes_as_its_project_says(dags, count):
         ("by-hand_labeling_round", "PartitionedAtRuntime"),
         ("pens_dataset_release", "PartitionedAssetTimetable"),
         ("by-hand_dataset_release", "PartitionedAssetTimetable"),
+        ("pens_train_on_release", "PartitionedAssetTimetable"),
     ],
 )
 def test_runs_start_by_partition(dags, dag_id, timetable):
@@ -153,6 +162,46 @@ def test_rounds_and_releases_meet_at_the_labels(dags):
 
     assert outlets("pens_labeling_round") == {"record_round": ["labels/pens"]}
     assert outlets("pens_dataset_release") == {"publish_version": ["dataset/pens"]}
+    assert outlets("pens_train_on_release") == {}
+
+
+def test_a_job_holds_its_slot_in_the_project_s_pool_while_people_work(dags):
+    tasks = dags["told_labeling_round"]["tasks"]
+    pools = {name: task["pool"] for name, task in tasks.items()}
+    assert {name for name, pool in pools.items() if pool == "people"} == {
+        "label.run_labeling_job",
+        "relabel_1.run_labeling_job",
+    }
+    assert tasks["label.run_labeling_job"]["deferrable"] is True
+
+
+def test_a_finished_job_is_collected_again_though_it_is_not_run(dags):
+    tasks = dags["pens_labeling_round"]["tasks"]
+    assert tasks["label.collect_answers"]["trigger_rule"] == "none_failed"
+    assert tasks["label.run_labeling_job"]["trigger_rule"] == "all_success"
+
+
+def test_late_rounds_are_told_counted_from_when_the_run_was_created(dags):
+    late = {dag_id: dag["deadlines"] for dag_id, dag in dags.items() if dag["deadlines"]}
+    assert late["told_labeling_round"] == [["RunCreated", 7200.0]]
+    assert {dag_id.partition("_")[2] for dag_id in late} == {"labeling_round"}
+
+
+def test_a_run_that_fails_calls_the_project_s_notifiers(dags):
+    told = {dag_id for dag_id, dag in dags.items() if dag["on_failure"]}
+    assert told == {"told_labeling_round", "told_dataset_release", "told_round_import"}
+
+
+def test_the_form_of_a_round_explains_itself(dags):
+    form = dags["pens_labeling_round"]["params"]
+    assert list(form) == ["round", "why", "prefix", "keys", "where", "max_images", "relabel"]
+    for name, field in form.items():
+        assert field["title"], name
+        assert field["description"].endswith("."), name
+        assert field["type"], name
+    assert {name: field["default"] for name, field in form.items() if field["default"] is not None} == {
+        "relabel": False
+    }
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.name)

@@ -82,6 +82,6 @@ def test_a_failed_task_is_named_with_its_log(state: Path, tmp_path: Path) -> Non
     output, _ = demo.communicate(timeout=400)
     assert demo.returncode == 1
     assert "The demo failed." in output
-    assert "Task label.wait_for_labeling_job[0] of pens_labeling_round" in output
+    assert "Task label.run_labeling_job[0] of pens_labeling_round" in output
     assert "Nobody is left in the work team." in output
     assert processes_of(state) == []

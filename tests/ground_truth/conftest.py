@@ -30,10 +30,11 @@ def one_loader() -> Iterator[None]:
 
 
 class TaskInstanceDouble:
-    """Holds what a task pushes to XCom; all that the operators ask of a task instance."""
+    """Holds what a task pushes to XCom, and how often it may be tried; all that the operators ask of it."""
 
     def __init__(self) -> None:
         self.pushed: dict[str, Any] = {}
+        self.max_tries = 0
 
     def xcom_push(self, key: str, value: Any) -> None:
         json.dumps(value)  # XCom is JSON

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -134,12 +135,37 @@ def test_throttled_listing_is_outlasted(put, bucket, context, set_faults, deferr
     assert run(sensor(bucket), context, deferrable)["images"] == 1
 
 
-def test_lost_connection_is_outlasted_until_the_deadline(bucket, context, monkeypatch):
-    from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+def test_lost_connection_is_an_error_at_the_deadline_and_no_skip(bucket, context, monkeypatch):
+    """Nobody knows what lies there: the task is tried again instead of giving the round up."""
+    from ground_truth.exceptions import GroundTruthError
 
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection("http://127.0.0.1:9"))
-    with pytest.raises(AirflowSensorTimeout, match="no listing succeeded"):
-        run(sensor(bucket, timeout=0.3), context, deferrable=True)
+    with pytest.raises(GroundTruthError, match="no listing succeeded"):
+        run(sensor(bucket, timeout=0.3, soft_fail=True), context, deferrable=True)
+
+
+@both
+def test_images_that_are_there_when_time_is_up_are_taken(put, bucket, context, deferrable):
+    """A slow triggerer may look once and then be late; a round must not be skipped for that."""
+    put("images/1.jpg")
+    waiting = sensor(bucket, settle_seconds=60, timeout=0.3, soft_fail=True)
+    assert run(waiting, context, deferrable)["images"] == 1
+
+
+@pytest.mark.parametrize("images", [0, 1])
+def test_a_triggerer_that_was_down_all_the_time(put, bucket, context, images):
+    """Airflow ends the wait from outside, and the resumed task looks for itself."""
+    from airflow.providers.common.compat.sdk import AirflowSkipException
+    from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
+
+    put(*(f"images/{number}.jpg" for number in range(images)))
+    waiting = sensor(bucket, soft_fail=True, deferrable=True)
+    resume = partial(waiting.resume_execution, TRIGGER_FAIL_REPR, {"error": "Trigger timeout"}, context)
+    if images:
+        assert resume()["images"] == 1
+    else:
+        with pytest.raises(AirflowSkipException):
+            resume()
 
 
 @both

@@ -31,7 +31,7 @@ def stop(job_name: str, **more: Any) -> Any:
 
 
 def build(**parameters: Any) -> Any:
-    from ground_truth.operators import GroundTruthBuildManifestOperator
+    from ground_truth.manifest_operators import GroundTruthBuildManifestOperator
 
     return GroundTruthBuildManifestOperator(task_id="build", **parameters)
 
@@ -213,7 +213,7 @@ def test_links_are_stored_for_an_adopted_job(context):
     }
     stubber.add_response("describe_workteam", {"Workteam": team}, {"WorkteamName": "pens"})
     operator.execute(context)
-    assert set(context["ti"].pushed) == {LabelingJobLink.key, LabelingPortalLink.key}
+    assert set(context["ti"].pushed) == {LabelingJobLink.key, LabelingPortalLink.key, "labeling_jobs"}
     assert {type(link) for link in operator.operator_extra_links} == {LabelingJobLink, LabelingPortalLink}
 
 

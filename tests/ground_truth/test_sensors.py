@@ -207,6 +207,8 @@ def test_what_it_defers_with(context):
         "stop_on_kill": True,
         "waiter_delay": 30,
         "waiter_max_attempts": 121,
+        "stalled_after": None,
+        "reported": None,
         "aws_conn_id": "aws_default",
         "region_name": "eu-west-1",
         "verify": False,

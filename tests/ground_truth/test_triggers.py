@@ -133,8 +133,8 @@ def test_endpoint_that_comes_back(trigger, job, sandbox, monkeypatch):
     lost = iter([True, True, False])
     real = waiting.AsyncReconnectingWaiter.__init__
 
-    def init(self, waiter):
-        real(self, _Flaky(waiter, lost))
+    def init(self, waiter, *rest):
+        real(self, _Flaky(waiter, lost), *rest)
 
     monkeypatch.setattr(waiting.AsyncReconnectingWaiter, "__init__", init)
     assert first_event(trigger(name))["status"] == "success"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import urllib.request
+from urllib.parse import urljoin
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from roundtruth.storage import ObjectUri
@@ -49,6 +53,12 @@ def test_where_data_docs_open(monkeypatch, extra, url):
 
 
 def test_the_task_stores_the_link_that_the_ui_shows(monkeypatch):
+    link = open_link(monkeypatch, "http://127.0.0.1:9000", URI)
+    assert link == "http://127.0.0.1:9000/some-bucket/boxes/rounds/2026-11-16/data%20docs/index.html"
+
+
+def open_link(monkeypatch, endpoint_url, uri):
+    """The address that the link of the task shows, for a connection that leads to an endpoint."""
     from airflow.providers.common.compat.sdk import XCom
 
     from labeling import links
@@ -63,9 +73,46 @@ def test_the_task_stores_the_link_that_the_ui_shows(monkeypatch):
     class Task:
         do_xcom_push = True
 
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(endpoint_url="http://127.0.0.1:9000"))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(endpoint_url=endpoint_url))
     monkeypatch.setattr(links, "get_current_context", lambda: {"ti": TaskInstance(), "task": Task()})
-    links.show_data_docs(make_project(), str(URI))
+    links.show_data_docs(make_project(), str(uri))
     monkeypatch.setattr(XCom, "get_value", lambda *, key, ti_key: pushed[key])
-    link = links.DataDocsLink().get_link(Task(), ti_key=None)
-    assert link == "http://127.0.0.1:9000/some-bucket/boxes/rounds/2026-11-16/data%20docs/index.html"
+    return links.DataDocsLink().get_link(Task(), ti_key=None)
+
+
+def test_the_link_opens_a_page_with_the_failing_image(monkeypatch, sandbox, bucket, tmp_path):
+    """Over HTTP as a browser would, without a signature; the pages behind the first one open too."""
+    from roundtruth.quality import checks
+    from roundtruth.quality.data_docs import publish_site
+    from roundtruth.quality.judging import _verdict
+    from roundtruth.quality.validation import Outcome, Suite
+    from roundtruth.quality_settings import Quality
+    from tests.store import open_store
+
+    settings = Quality()
+    failing = "s3://some-bucket/images/photo #1 한글.jpg"
+    check = next(one for one in checks.label_checks(settings, ["pen"]) if one.name == "box_inside_image")
+    frame = pd.DataFrame({"source_ref": [failing], "category": ["pen"], "overhang_px": [7.0]})
+    suite = Suite(name="labels", frame=frame, key=("source_ref", "category"), checks=(check,))
+    outcome = Outcome(suite=suite, check=check, success=False, failed_rows=1, failing=np.array([True]))
+    (tmp_path / "validations" / "labels").mkdir(parents=True)
+    (tmp_path / "validations" / "labels" / "page.html").write_text("Great Expectations' page")
+    docs = ObjectUri(bucket, "boxes/rounds/2026-11-16/data_docs")
+    publish_site(
+        tmp_path,
+        [outcome],
+        _verdict([outcome], settings, [suite], {"planned": 1}),
+        docs,
+        open_store(sandbox.endpoint_url),
+    )
+    url = open_link(monkeypatch, sandbox.endpoint_url, docs / "index.html")
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        shown = page.read().decode()
+    assert failing in shown
+    assert "box_inside_image" in shown
+    targets = [part.split('"')[0] for part in shown.split('href="')[1:]]
+    assert len(targets) == 2
+    for target in targets:
+        with urllib.request.urlopen(urljoin(url, target), timeout=10) as page:
+            assert page.read()

@@ -246,9 +246,13 @@ def test_defaults() -> None:
             "layout": "tree",
             "approval": "auto",
             "approval_hours": 72,
+            "approval_default": "discard",
             "partial_labels": "wait",
         },
         "budget_usd": None,
+        "deadline_hours": None,
+        "notify": (),
+        "training": None,
     }
     assert project.labeling.model_dump(exclude={"role_arn", "workteam_arn", "instructions"}) == {
         "region": "us-east-1",
@@ -274,6 +278,9 @@ def test_defaults() -> None:
             "max_percentage_of_input_dataset_labeled": None,
         },
         "poll_seconds": 60,
+        "stalled_after_hours": None,
+        "pool": "default_pool",
+        "job_attempts": 1,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from roundtruth.errors import StorageError
-from roundtruth.storage import ObjectUri, Storage
+from roundtruth.storage import Content, ObjectUri, Storage
 from tests.store import ACCESS_KEY, SECRET_KEY, open_store, storage
 
 __all__ = ["storage"]
@@ -171,6 +171,30 @@ def test_a_key_that_obstore_refuses_hides_nothing(
     assert [one.uri.key for one in found] == keys
     assert {one.size for one in found} == {1}
     assert all(one.etag and '"' not in one.etag and one.last_modified.tzinfo for one in found)
+
+
+@pytest.mark.parametrize("bad", ["a//b.jpg", "//b.jpg", "a\tb.jpg"])
+def test_a_key_that_obstore_refuses_is_read_and_copied(
+    storage: Storage, s3_client: Any, bucket: str, bad: str
+) -> None:
+    uri, copied = ObjectUri(bucket, f"images/{bad}"), ObjectUri(bucket, "copied.jpg")
+    assert storage.head(uri) is None
+    assert storage.read_if_there(uri) is None
+    with pytest.raises(StorageError, match="does not exist"):
+        storage.read_range(uri, 0, 4)
+    s3_client.put_object(Bucket=bucket, Key=uri.key, Body=b"0123456789")
+    found = storage.head(uri)
+    assert found == next(iter(storage.list_objects(ObjectUri(bucket, "images"))))
+    assert found is not None
+    assert found.size == 10
+    assert storage.read_if_there(uri) == Content(b"0123456789", found.etag)
+    assert storage.read_range(uri, 2, 3) == b"234"
+    assert storage.read_range(uri, 8, 30) == b"89"
+    assert storage.read_range(uri, 10, 5) == b""
+    storage.copy(uri, copied)
+    assert storage.read(copied) == b"0123456789"
+    with pytest.raises(StorageError, match="Bucket 'no-such-bucket'"):
+        storage.read(ObjectUri("no-such-bucket", bad))
 
 
 def test_a_refused_key_behind_the_first_page_repeats_nothing(

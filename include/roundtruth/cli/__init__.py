@@ -17,7 +17,7 @@ COMMANDS = {
     "convert": "Turn output manifests into a dataset: YOLO, VOC, COCO or CSV.",
     "dataset": "Published dataset versions: list, show, pull, verify, diff, rollback, export, explain.",
     "project": "Validate project files.",
-    "round": "Plan a labeling round without starting it.",
+    "round": "Plan a labeling round without starting it; import finished jobs as a round.",
     "sandbox": "Run S3 and Ground Truth on this machine, with simulated workers.",
 }
 

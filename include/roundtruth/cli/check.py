@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:
+    from roundtruth.quality.seen_images import SeenImages
     from roundtruth.quality.verdict import FailedCheck, Verdict
 
 SHOWN_EXAMPLES = 3
@@ -42,6 +44,17 @@ COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Take categories, thresholds and severities from this project file.",
 )
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the images of a manifest or packed version on this machine.",
+)
+@click.option(
+    "--read-images/--no-read-images",
+    default=True,
+    show_default=True,
+    help="Decode each image: those beside labels, in --images, and of inputs in S3.",
+)
 @click.option("--docs", help="Write Data Docs under this folder (a path or s3://…); open its index.html.")
 @endpoint_option
 @json_option
@@ -49,13 +62,17 @@ def command(
     inputs: tuple[str, ...],
     label_attribute: str | None,
     project_file: Path | None,
+    images: Path | None,
+    read_images: bool,
     docs: str | None,
     endpoint_url: str | None,
     as_json: bool,
 ) -> None:
     """Report the quality of output manifests and of datasets, local or s3://.
 
-    A dataset is a folder with data.yaml (YOLO), or the folder of a published version.
+    A dataset is a folder with data.yaml (YOLO), or the folder of a published version. Images are read too:
+    whether all pixels are there, size as the labels say, format as the name says, EXIF rotation, copies and
+    look-alikes. Those of a local manifest are found by their names in the folder --images.
 
     Exit codes: 0 no critical check failed; 1 one failed; 2 an input cannot be read.
     """
@@ -65,7 +82,15 @@ def command(
     for number, text in enumerate(inputs, start=1):
         docs_uri = _docs_uri(docs, number, len(inputs))
         with notes.status(f"Checking {text} …"):
-            verdicts.append((text, _check(text, label_attribute, project, storage, docs_uri)))
+            wanted = _Wanted(
+                label_attribute=label_attribute,
+                project=project,
+                storage=storage,
+                docs_uri=docs_uri,
+                images=images,
+                read_images=read_images,
+            )
+            verdicts.append((text, _check(text, wanted)))
         if not as_json:
             _print_report(text, verdicts[-1][1], docs_uri)
     if as_json:
@@ -76,90 +101,140 @@ def command(
         raise SystemExit(FAILED_CHECK)
 
 
-def _check(
-    text: str,
-    label_attribute: str | None,
-    project: Project | None,
-    storage: Storage,
-    docs_uri: ObjectUri | None,
-) -> Verdict:
-    uri = ObjectUri.parse(text)
-    if "images" not in storage.list_folders(uri) and storage.head(uri / "images.parquet") is not None:
-        return _check_packed_version(uri, project, storage, docs_uri)
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What the options say of an input."""
+
+    label_attribute: str | None
+    project: Project | None
+    storage: Storage
+    docs_uri: ObjectUri | None
+    images: Path | None
+    read_images: bool
+
+    @property
+    def settings(self) -> Quality:
+        return self.project.quality if self.project else Quality()
+
+
+def _check(text: str, wanted: _Wanted) -> Verdict:
+    uri, storage = ObjectUri.parse(text), wanted.storage
+    tables = ("images.parquet", "version.json")  # a packed version of before tables had parts, or since
+    if "images" not in storage.list_folders(uri) and any(storage.head(uri / one) for one in tables):
+        return _check_packed_version(uri, wanted)
     if storage.head(uri / "data.yaml") is not None:
-        return _check_yolo_folder(uri, project, storage, docs_uri)
+        return _check_yolo_folder(uri, wanted)
     if storage.head(uri) is None:
         raise StorageError(
             f"{text} is neither a manifest nor a dataset folder (one with data.yaml); check the path."
         )
+    return _check_manifest(text, uri, wanted)
+
+
+def _check_manifest(text: str, uri: ObjectUri, wanted: _Wanted) -> Verdict:
     from roundtruth.ground_truth.manifests import read_output_manifest
     from roundtruth.quality.manifest_gate import check_manifest
 
-    lines = storage.read(uri).splitlines()
+    lines = wanted.storage.read(uri).splitlines()
+    records = list(read_output_manifest(lines, file=text, label_attribute=wanted.label_attribute))
+    project = wanted.project
     return check_manifest(
-        read_output_manifest(lines, file=text, label_attribute=label_attribute),
+        records,
         file=text,
-        settings=project.quality if project else Quality(),
+        settings=wanted.settings,
         # The lines hold the jobs' names; aliases are names that the project knows too.
         categories=(*project.categories, *project.aliases) if project else None,
-        docs_uri=docs_uri,
-        storage=storage,
+        seen=_seen(uri, (record.source_ref for record in records if record.source_ref), wanted),
+        docs_uri=wanted.docs_uri,
+        storage=wanted.storage,
     )
 
 
-def _check_yolo_folder(
-    uri: ObjectUri, project: Project | None, storage: Storage, docs_uri: ObjectUri | None
-) -> Verdict:
+def _check_yolo_folder(uri: ObjectUri, wanted: _Wanted) -> Verdict:
     from roundtruth.cli.yolo_folder import read_yolo_folder
     from roundtruth.quality.checks import FILE_CHECKS
-    from roundtruth.quality.dataset_gate import suites_of_splits
+    from roundtruth.quality.dataset_gate import look_alike_suite, suites_of_splits
     from roundtruth.quality.gate import check_round
+    from roundtruth.quality.seen_images import facts_at
     from roundtruth.quality.validation import Suite
 
-    found = read_yolo_folder(storage, uri)
+    found = read_yolo_folder(wanted.storage, uri)
     by_name = found.labels.assign(source_ref=found.labels["source_ref"].str.rpartition("/")[2])
+    also = [
+        Suite(name="dataset_files", frame=found.files, key=("file", "problem"), checks=FILE_CHECKS),
+        *suites_of_splits(found.places, by_name, found.classes, sorted(set(found.places["split"]))),
+    ]
+    facts = None
+    if wanted.read_images and wanted.settings.near_duplicates:
+        readable = found.images[found.images["width"].notna()]
+        named = zip(readable["source_ref"], readable["etag"], strict=True)
+        facts = facts_at(wanted.storage, [(path, uri / path, etag or "") for path, etag in named])
+        split = found.places["split"].to_numpy()
+        also.append(look_alike_suite(found.images.assign(split=split), facts, wanted.settings))
     return check_round(
         labels=found.labels,
         images=found.images,
         planned=len(found.images),
-        settings=project.quality if project else Quality(),
+        settings=wanted.settings,
         categories=found.classes,
-        also=[
-            Suite(name="dataset_files", frame=found.files, key=("file", "problem"), checks=FILE_CHECKS),
-            *suites_of_splits(found.places, by_name, found.classes, sorted(set(found.places["split"]))),
-        ],
-        docs_uri=docs_uri,
-        storage=storage,
+        facts=facts,
+        also=also,
+        docs_uri=wanted.docs_uri,
+        storage=wanted.storage,
     ).verdict
 
 
-def _check_packed_version(
-    uri: ObjectUri, project: Project | None, storage: Storage, docs_uri: ObjectUri | None
-) -> Verdict:
-    from roundtruth.annotations import IMAGES, LABELED, LABELS, NEGATIVE, from_parquet
+def _check_packed_version(uri: ObjectUri, wanted: _Wanted) -> Verdict:
+    from roundtruth.annotations import IMAGES, LABELED, LABELS, NEGATIVE
     from roundtruth.datasets.folder import VersionFolder
-    from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
+    from roundtruth.datasets.version_tables import read_packed_tables
     from roundtruth.quality.dataset_gate import suites_of_splits
     from roundtruth.quality.gate import check_round
+    from roundtruth.quality.seen_images import as_stored
 
-    folder = VersionFolder(uri)
-    images = from_parquet(storage.read(folder.images), DATASET_IMAGES, name=str(folder.images))
-    labels = from_parquet(storage.read(folder.labels), DATASET_LABELS, name=str(folder.labels))
+    storage = wanted.storage
+    images, labels = read_packed_tables(storage, VersionFolder(uri))
     classes = sorted(labels["category"].unique())
     has_boxes = images["source_ref"].isin(labels["source_ref"])
     as_round = images.assign(
         status=has_boxes.map({True: LABELED, False: NEGATIVE}), reason="", answers=None, agreement=None
-    )
+    )[IMAGES.names]
+    seen = _seen(uri, images["source_ref"], wanted)
     return check_round(
         labels=labels[LABELS.names],
-        images=as_round[IMAGES.names],
+        images=as_stored(as_round, seen) if seen else as_round,
         planned=len(images),
-        settings=project.quality if project else Quality(),
-        categories=project.categories if project else classes,
+        settings=wanted.settings,
+        categories=wanted.project.categories if wanted.project else classes,
+        drawn_sizes=images[["source_ref", "width", "height"]] if seen else None,
+        facts=seen.facts if seen else None,
         also=suites_of_splits(images, labels, classes, sorted(images["split"].unique())),
-        docs_uri=docs_uri,
+        docs_uri=wanted.docs_uri,
         storage=storage,
     ).verdict
+
+
+def _seen(uri: ObjectUri, source_refs: Iterable[str], wanted: _Wanted) -> SeenImages | None:
+    """The images that an input names; None where they are not to be read, or nobody knows where they lie."""
+    from roundtruth.datasets.local_images import LocalImages
+    from roundtruth.quality.seen_images import see_images
+
+    if not wanted.read_images or (wanted.images is None and uri.is_local):
+        return None
+    refs = sorted(set(source_refs))
+    if wanted.images is None:
+        return see_images(wanted.storage, {ref: ObjectUri.parse(ref) for ref in refs})
+    local = LocalImages(wanted.images, refs)
+    # One that is not among them has no place: it is looked for where nothing lies, and told as gone.
+    nowhere = ObjectUri.parse(str(wanted.images))
+    found = {ref: local.find(ref) for ref in refs}
+    return see_images(
+        wanted.storage,
+        {
+            ref: ObjectUri.parse(str(path)) if isinstance(path, Path) else nowhere
+            for ref, path in found.items()
+        },
+    )
 
 
 def _storage(paths: Sequence[str], endpoint_url: str | None) -> Storage:

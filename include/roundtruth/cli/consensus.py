@@ -68,8 +68,9 @@ def command(
     """Fuse the raw answers of one or several jobs, local or s3:// (<S3OutputPath>/<job name>).
 
     Writes labels.csv (image, category, left, top, width, height, score; pixels; no place for classification)
-    report.json (agreement, workers by pseudonym, disputed images and why) and, with the method fused,
-    skills.json (what is now known of each worker).
+    report.json (agreement, workers by pseudonym, disputed images and why), with the method fused skills.json
+    (what is now known of each worker), and pseudonyms.key: whoever has it can tell by a worker's id who is
+    who. With --skills, the key that lies beside that file, or a folder above, is used on.
     """
     settings = _settings(method=method, min_iou=min_iou, min_agreement=min_agreement, max_doubt=max_doubt)
     storage = _storage((*job_folders, out, *([skills] if skills else [])), endpoint_url)
@@ -78,7 +79,9 @@ def command(
             _read(storage, folder) for folder in progress.track(job_folders, description="Reading answers")
         ]
         measuring = progress.add_task("Matching boxes", total=None)
-        result = _measure(jobs, settings, _known(storage, skills))
+        known = _known(storage, skills)
+        key = _pseudonym_key(storage, ObjectUri.parse(out), skills)
+        result = _measure(jobs, settings, known, key)
         progress.remove_task(measuring)
     report = _report(result, jobs)
     _write(storage, ObjectUri.parse(out), result, report, with_skills=method == "fused")
@@ -117,7 +120,33 @@ def _known(storage: Storage, place: str | None) -> WorkerSkills | None:
     return decode_skills(storage.read(ObjectUri.parse(place)), name=place) if place else None
 
 
-def _measure(jobs: list[JobAnswers], settings: Consensus, skills: WorkerSkills | None) -> ConsensusResult:
+def _pseudonym_key(storage: Storage, out: ObjectUri, skills: str | None) -> bytes:
+    """The key in the output folder; a new one is that of the skills, whose workers have their names by it."""
+    from roundtruth.consensus.pseudonyms import KEY_FILE, project_key, read_key
+
+    if skills is not None:
+        folder = _folder_of(ObjectUri.parse(skills))
+        known = read_key(storage, folder / KEY_FILE) or read_key(storage, _folder_of(folder) / KEY_FILE)
+        if known is None:
+            raise ConsensusError(
+                f"No {KEY_FILE} lies beside {skills} or a folder above, so nobody can tell who its workers "
+                "are; bring it there."
+            )
+        storage.write_if_absent(out / KEY_FILE, f"{known.hex()}\n".encode())
+        if read_key(storage, out / KEY_FILE) != known:
+            raise ConsensusError(
+                f"{out / KEY_FILE} is another key than that of {skills}; choose another folder for --out."
+            )
+    return project_key(storage, out / KEY_FILE)
+
+
+def _folder_of(uri: ObjectUri) -> ObjectUri:
+    return ObjectUri(uri.bucket, uri.key.rstrip("/").rpartition("/")[0])
+
+
+def _measure(
+    jobs: list[JobAnswers], settings: Consensus, skills: WorkerSkills | None, key: bytes
+) -> ConsensusResult:
     import pandas as pd
 
     from roundtruth.consensus.classification import measure_classes
@@ -134,7 +163,12 @@ def _measure(jobs: list[JobAnswers], settings: Consensus, skills: WorkerSkills |
     if jobs[0].is_classification:
         multi_label = any(job.is_multi_label for job in jobs)
         return measure_classes(
-            answers, settings, multi_label=multi_label, consolidated=consolidated, skills=skills
+            answers,
+            settings,
+            multi_label=multi_label,
+            consolidated=consolidated,
+            skills=skills,
+            pseudonym_key=key,
         )
     return measure_consensus(
         answers,
@@ -142,6 +176,7 @@ def _measure(jobs: list[JobAnswers], settings: Consensus, skills: WorkerSkills |
         consolidated=consolidated,
         categories_by_job=_categories_by_job(jobs),
         skills=skills,
+        pseudonym_key=key,
     )
 
 

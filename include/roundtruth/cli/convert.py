@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roundtruth.datasets.conversion_folder import ConversionReport
 
 NOT_PLACED = ("image-missing", "image-unreadable", "image-size")
-FORMATS = ("yolo", "voc", "coco", "csv")
+FORMATS = ("yolo", "voc", "coco", "csv", "manifest")
 
 
 @click.command(name="convert")

@@ -112,24 +112,35 @@ def pull(
                 "out": str(out),
                 "files": pulled.files,
                 "kept": pulled.kept,
+                "foreign": pulled.foreign,
                 "images": record.images,
                 "boxes": record.boxes,
             }
         )
         return
+    foreign = f", {pulled.foreign} of no file of this version deleted" if pulled.foreign else ""
     click.echo(
         f"{record.dataset}@{record.version}: {record.images} images, {record.boxes} boxes, "
-        f"{pulled.files} files in {out} ({pulled.kept} were there)"
+        f"{pulled.files} files in {out} ({pulled.kept} were there{foreign})"
     )
 
 
 @command.command()
 @click.argument("dataset", required=False)
+@click.option("--quick", is_flag=True, help="Compare sizes and ETags of images in S3, and read none of them.")
 @place_options
 def verify(
-    dataset: str | None, project_file: Path | None, root: str | None, as_json: bool, endpoint_url: str | None
+    dataset: str | None,
+    quick: bool,
+    project_file: Path | None,
+    root: str | None,
+    as_json: bool,
+    endpoint_url: str | None,
 ) -> None:
-    """Check every digest again and the rules of trainers.
+    """Read every file again, check its digest, and the rules of trainers.
+
+    An image in S3 is compared with the MD5 that its ETag is. Where the ETag is no MD5 (an upload in parts, a
+    key of KMS), and with --quick, size and ETag are compared; the result says of how many images.
 
     Exit codes: 0 all is right; 1 something is wrong; 2 there is nothing to check.
 
@@ -144,11 +155,15 @@ def verify(
             progress.update(task, completed=done, total=total)
 
         if dataset is not None and project_file is None and root is None:
+            if quick:
+                raise click.UsageError("--quick is for a version in S3; a folder is always read whole")
             what, result = dataset, verify_folder(_folder(dataset), show)
         else:
             place = find_dataset(dataset, project_file, root)
             what = f"{place.name}@{place.version}"
-            result = verify_version(open_storage(endpoint_url), place.root, place.name, place.version, show)
+            result = verify_version(
+                open_storage(endpoint_url), place.root, place.name, place.version, show, quick=quick
+            )
     if as_json:
         problems = [{"path": one.path, "problem": one.problem} for one in result.problems]
         print_json(
@@ -174,7 +189,7 @@ def _show_problems(what: str, result: Any) -> None:
         notes.print(str(problem), markup=False, highlight=False, soft_wrap=True)
     if len(result.problems) > SHOWN_PROBLEMS:
         notes.print(f"… and {len(result.problems) - SHOWN_PROBLEMS} more (--json lists all)", highlight=False)
-    unchecked = f", {result.unchecked} images only by their size" if result.unchecked else ""
+    unchecked = f", {result.unchecked} images not by their bytes" if result.unchecked else ""
     click.echo(f"{what}: {result.files} files checked{unchecked}, {len(result.problems)} problems")
 
 

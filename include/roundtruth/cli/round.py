@@ -1,4 +1,4 @@
-"""`roundtruth round`: look at a labeling round before it is started."""
+"""`roundtruth round`: look at a labeling round before it is started, import finished jobs as one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from roundtruth.cli import round_import
 from roundtruth.cli.console import endpoint_option, json_option, notes, open_storage, print_json
+from roundtruth.errors import RoundError
 from roundtruth.project_files import load_project
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ SHOWN_CATEGORIES = 5
 
 @click.group(name="round")
 def command() -> None:
-    """Plan a labeling round without starting it."""
+    """Plan a labeling round without starting it; import finished jobs as a round."""
+
+
+command.add_command(round_import.command)
 
 
 @command.command()
@@ -38,10 +43,18 @@ def plan(file: Path, round_key: str, endpoint_url: str | None, as_json: bool) ->
     FILE is the project file. A round that was planned before is planned anew here: as it would be without
     its own plan.
     """
+    from roundtruth.rounds.folder import round_folder
     from roundtruth.rounds.plan import draft_plan  # imports pandas
+    from roundtruth.rounds.planned import read_plan
 
     project = load_project(file)
     storage = open_storage(endpoint_url)
+    existing = read_plan(storage, round_folder(project, round_key))
+    if existing is not None and existing.imported:
+        raise RoundError(
+            f"Round {round_key!r} of project {project.project!r} was imported from {len(existing.jobs)} "
+            "finished jobs: nothing is labeled in it; plan a round of another key."
+        )
     with notes.status(f"Looking at the images under {project.images_uri} …"):
         draft = draft_plan(storage, project, round_key)
     if as_json:
@@ -82,6 +95,8 @@ def _unreadable(draft: Draft) -> list[dict[str, str]]:
 
 
 def _show(project: Project, draft: Draft) -> None:
+    from roundtruth.rounds.cost import price_terms  # imports pandas
+
     made, summary = draft.plan, _summary(project, draft)
     click.echo(
         f"{made.images} images: {made.new} new, {made.carried_over} carried over from earlier rounds, "
@@ -104,6 +119,8 @@ def _show(project: Project, draft: Draft) -> None:
         Console().print(_jobs_table(draft))
     price = summary["price_usd"]
     budget = "" if price["budget"] is None else f" (budget {price['budget']:.2f} USD)"
+    if made.jobs:
+        click.echo(f"Prices: {price_terms(project)}")
     what = "Price" if summary["starts"] else "Price if it started"
     click.echo(
         f"{what}: {price['labeling']:.2f} USD, up to {price['relabel_at_most']:.2f} USD more for relabeling"

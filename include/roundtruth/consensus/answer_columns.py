@@ -1,7 +1,7 @@
 """The answers table as sorted numpy columns: tasks, the answers that count, and their boxes.
 
-A task is an image together with a set of jobs that asked for the same categories: a job and its relabel job
-make one task, jobs over different categories make different tasks on the same image.
+A task is an image together with categories that the same jobs asked for (consensus.chunks): a job and its
+relabel job make one task, jobs over different categories make different tasks on the same image.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from roundtruth.consensus.chunks import chunks_of_rows, with_empty_answers
 from roundtruth.consensus.matching import Bools, Floats, Ints, area
+from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.errors import ConsensusError
 
 _NEEDED = ("source_ref", "job", "worker", "box", "category", "left", "top", "width", "height")
@@ -25,12 +27,14 @@ _PLACE = ["left", "top", "width", "height"]
 class AnswerColumns:
     """Answers of a round. Numbers of images, workers and categories follow their sorted names.
 
+    Workers are numbered by their ids and stand by their pseudonyms: results do not depend on the key.
+
     Answers are sorted by task and worker, boxes by task, place and worker, so that nothing computed from them
     depends on the order of the rows that came in.
     """
 
     images: list[str]
-    workers: list[str]
+    workers: list[str]  # pseudonyms
     categories: list[str]
     task_image: Ints
     task_job: list[str]  # the job the task's labels belong to: the first of its jobs by name
@@ -51,21 +55,26 @@ class AnswerColumns:
 
 
 def answer_columns(
-    answers: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None = None
+    answers: pd.DataFrame,
+    categories_by_job: Mapping[str, Sequence[str]] | None = None,
+    *,
+    pseudonym_key: bytes = b"",
 ) -> AnswerColumns:
     """Read the answers table (``annotations.ANSWERS``), rows in any order.
 
-    :param categories_by_job: what each job asked for; jobs that share a category make one task. Without it,
-        all jobs asked for the same categories.
+    :param categories_by_job: what each job asked for; a category is judged by the workers of the jobs that
+        asked for it. Without it, all jobs asked for the same categories.
     :raises ConsensusError: when a column is missing, a job has no categories, or a box is not finite.
     """
     missing = [name for name in _NEEDED if name not in answers.columns]
     if missing:
         raise ConsensusError(f"The answers table lacks the columns {', '.join(missing)}.")
+    jobs, job = _numbered(answers["job"])
+    chunk, several = chunks_of_rows(job, jobs, answers["category"], categories_by_job)
+    answers, chunk = with_empty_answers(answers, job, chunk, several)
+    job = _numbered(answers["job"])[1] if several else job
     images, image = _numbered(answers["source_ref"])
     workers, worker = _numbered(answers["worker"])
-    jobs, job = _numbered(answers["job"])
-    chunk = chunks_of_jobs(jobs, categories_by_job)[job] if len(jobs) else job
     submitted = _numbered(_text(answers, "submitted"))[1]
     answer = np.stack([image, chunk, worker, submitted, job], axis=1)
     kept, repeated = _first_answers(answer)
@@ -76,7 +85,7 @@ def answer_columns(
     seconds = pd.to_numeric(answers["seconds"]).to_numpy(np.float64) if "seconds" in answers else None
     return AnswerColumns(
         images=images,
-        workers=workers,
+        workers=[pseudonym(name, pseudonym_key) for name in workers],
         task_image=tasks[:, 0],
         task_job=[jobs[number] for number in task_job],
         task_answers=np.bincount(counted[:, 0], minlength=len(tasks)),
@@ -100,22 +109,6 @@ def _numbered(values: pd.Series[Any]) -> tuple[list[str], Ints]:
     if (codes < 0).any():
         raise ConsensusError(f"The answers table has rows without {values.name}; every row needs one.")
     return [str(name) for name in names], codes.astype(np.int64)
-
-
-def chunks_of_jobs(jobs: list[str], categories_by_job: Mapping[str, Sequence[str]] | None) -> Ints:
-    """The number of each job's chunk; jobs that share a category, also through a third job, share a chunk."""
-    if categories_by_job is None:
-        return np.zeros(len(jobs), np.int64)
-    unknown = [job for job in jobs if not categories_by_job.get(job)]
-    if unknown:
-        raise ConsensusError(f"Jobs without categories: {', '.join(unknown)}; name what each job asked for.")
-    chunk = np.arange(len(jobs))
-    holder: dict[str, int] = {}
-    for number, job in enumerate(jobs):
-        for category in categories_by_job[job]:
-            other = holder.setdefault(category, number)
-            chunk[chunk == chunk[number]] = chunk[other]
-    return np.unique(chunk, return_inverse=True)[1].astype(np.int64)
 
 
 def _first_answers(answer: NDArray[Any]) -> tuple[Ints, int]:

@@ -13,7 +13,6 @@ from roundtruth.consensus.likely_categories import POOL_PRIOR, likeliest, likely
 from roundtruth.consensus.majority import label_frame
 from roundtruth.consensus.matching import Bools, Floats, Ints
 from roundtruth.consensus.measure import ConsensusResult
-from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.consensus.report import REPORT_VERSION
 from roundtruth.consensus.worker_skills import WorkerSkills
 from roundtruth.errors import ConsensusError
@@ -32,6 +31,7 @@ def measure_classes(
     multi_label: bool,
     consolidated: pd.DataFrame | None = None,
     skills: WorkerSkills | None = None,
+    pseudonym_key: bytes = b"",
 ) -> ConsensusResult:
     """Fuse chosen categories, or keep Ground Truth's own choice (``method: ground-truth``).
 
@@ -41,6 +41,7 @@ def measure_classes(
     of votes.
 
     :param answers: ``annotations.ANSWERS``; one row a chosen category, left to height are not read.
+    :param pseudonym_key: as for boxes (``measure_consensus``).
     :return: as for boxes, with null places in the labels; ``agreement`` of an image is the mean over its
         pairs of workers of their Jaccard index.
     :raises ConsensusError: when the method is for boxes only, or ground-truth is asked for and not given.
@@ -50,7 +51,7 @@ def measure_classes(
     if settings.method == "ground-truth" and consolidated is None:
         raise ConsensusError("method: ground-truth needs the output manifest of the job; use majority.")
     placed = answers.assign(left=0.0, top=0.0, width=1.0, height=1.0)
-    columns = answer_columns(placed)
+    columns = answer_columns(placed, pseudonym_key=pseudonym_key)
     choice = _choices(columns)
     votes = _votes(columns, choice)
     won, tied = _winners(columns, votes, multi_label)
@@ -278,7 +279,7 @@ def _workers(columns: AnswerColumns, choice: Bools, votes: Ints, multi_label: bo
     return sorted(
         (
             {
-                "worker": pseudonym(worker),
+                "worker": worker,
                 "answers": count[number],
                 "compared_answers": of[number],
                 "agrees_with_others": hits[number] / of[number] if of[number] else None,

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from roundtruth.consensus.answer_columns import AnswerColumns, chunks_of_jobs
+from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.chunks import chunks_of_rows
 from roundtruth.consensus.majority import Groups, label_frame
 from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
 from roundtruth.errors import ConsensusError
@@ -67,7 +68,8 @@ def _of_first_job(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Se
     if "job" not in consolidated:
         return np.ones(len(consolidated), bool)
     number, jobs = pd.factorize(consolidated["job"].fillna(""), sort=True)
-    chunk = chunks_of_jobs([str(job) for job in jobs], categories_by_job)[number]
+    names = [str(job) for job in jobs]
+    chunk = chunks_of_rows(number, names, consolidated["category"], categories_by_job)[0]
     image = pd.factorize(consolidated["source_ref"])[0]
     frame = pd.DataFrame({"image": image, "chunk": chunk, "number": number})
     first = frame.groupby(["image", "chunk"])["number"].transform("min")

@@ -13,7 +13,6 @@ from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.fused import FusedRound
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import Bools, Floats
-from roundtruth.consensus.pseudonyms import pseudonym
 
 MISSING = "missing"  # the majority drew it, somebody did not
 EXTRA = "extra"  # drawn by fewer than half
@@ -178,14 +177,14 @@ def _object_report(
         "answers": int(groups.answers[group]),
         "drawn": [
             {
-                "worker": pseudonym(columns.workers[columns.box_worker[row]]),
+                "worker": columns.workers[columns.box_worker[row]],
                 "box": int(columns.box_place[row]),
                 "category": columns.categories[columns.box_category[row]],
                 **_place(listed.box_places[row]),
             }
             for row in drawn
         ],
-        "not_drawn_by": sorted(pseudonym(columns.workers[worker]) for worker in asked - drawn_by),
+        "not_drawn_by": sorted(columns.workers[worker] for worker in asked - drawn_by),
     }
 
 

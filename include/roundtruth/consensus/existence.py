@@ -9,7 +9,7 @@ several workers draw at the same distracting place; and groups that nobody drew,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ _DISTRACTION = ((-1.0, 0.5), (1.0, 0.5))  # a false place attracts little or muc
 # are weak (five workers' worth), but keep a round of ten images on the ground.
 _USUAL_DRAWS, _USUAL_FALSE = 2.0, -2.5
 _POOL_WORKERS = 5.0
-_BETWEEN_WORKERS = 1.0  # standard deviation of log odds between workers
+# Variance of log odds between workers before any was seen, weighing as so many workers: a pool that is alike
+# must not be told apart by chance, which with two answers an image throws good boxes away.
+_BETWEEN_WORKERS, _BETWEEN_WEIGHT = 1.0, 5.0
 _MORE_REAL = 0.0  # log odds of object against false place
 _SPREAD, _SPREAD_WEIGHT = 1.5, 20.0  # standard deviation of difficulty, and its weight in objects
 _RIDGE = 20.0  # weight of "no effect" for each covariate, in objects
@@ -74,6 +76,7 @@ class _Side:
     effect: Floats  # of the covariates
     spread: float
     usual: float  # log odds of the usual worker
+    between: float  # variance of log odds between workers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,10 +99,18 @@ def estimate_existence(
     groups, width = covariates.shape
     workers = len(known.draws)
     real = _Side(
-        worker=np.full(workers, _USUAL_DRAWS), effect=np.zeros(width), spread=_SPREAD, usual=_USUAL_DRAWS
+        worker=np.full(workers, _USUAL_DRAWS),
+        effect=np.zeros(width),
+        spread=_SPREAD,
+        usual=_USUAL_DRAWS,
+        between=_BETWEEN_WORKERS,
     )
     false = _Side(
-        worker=np.full(workers, _USUAL_FALSE), effect=np.zeros(width), spread=1.0, usual=_USUAL_FALSE
+        worker=np.full(workers, _USUAL_FALSE),
+        effect=np.zeros(width),
+        spread=1.0,
+        usual=_USUAL_FALSE,
+        between=_BETWEEN_WORKERS,
     )
     design = np.concatenate([np.ones((groups, 1)), covariates], axis=1)
     odds = np.zeros(width + 1)
@@ -205,14 +216,16 @@ def _improve(
     # For what is carried over: with nobody beside him a worker cannot be judged.
     others = 1 - 1 / np.diff(np.r_[opinions.starts, len(base)])
     carried = sums(opinions.worker, curvature * others[opinions.group], workers)
-    pull = 1 / _BETWEEN_WORKERS**2
+    pull = 1 / side.between
     gradient = sums(opinions.worker, residual, workers)
     gradient += pull * (side.usual - side.worker) + known[1] * (known[0] - side.worker)
     worker = side.worker + _step(gradient / (told + pull + known[1]))
     prior = _USUAL_FALSE if fixed else _USUAL_DRAWS
     usual = float((pull * worker.sum() + prior * _POOL_WORKERS) / (pull * workers + _POOL_WORKERS))
+    apart = float(((worker - usual) ** 2 + 1 / (told + pull + known[1])).sum())
+    between = (apart + _BETWEEN_WEIGHT * _BETWEEN_WORKERS) / (workers + _BETWEEN_WEIGHT)
     if fixed:
-        return _Side(worker=worker, effect=side.effect, spread=side.spread, usual=usual), carried
+        return replace(side, worker=worker, usual=usual, between=between), carried
     by_group, bend_by_group = opinions.sum(residual), opinions.sum(curvature)
     slope = covariates.T @ by_group - _RIDGE * side.effect
     bend_matrix = (covariates * bend_by_group[:, None]).T @ covariates + _RIDGE * np.eye(covariates.shape[1])
@@ -224,6 +237,7 @@ def _improve(
             effect=side.effect + _step(np.linalg.solve(bend_matrix, slope)) / 2,
             spread=float(np.clip(spread, 0.3, 3.0)),
             usual=usual,
+            between=between,
         ),
         carried,
     )

@@ -9,27 +9,22 @@ import numpy as np
 import pandas as pd
 
 from roundtruth.charts import heat_map, histogram, range_chart, share_chart
-from roundtruth.consensus.pseudonyms import pseudonym
 
 MOST_WORKERS = 40  # rows of a figure; the ones that do worst come first
 MOST_CATEGORIES = 20  # of the matrix; the others are one row and column
 _BINS = 10
-_PERCENTILES = (10, 25, 50, 75, 90)
 _NOT_DRAWN = "(not drawn)"
 _OTHERS = "(other categories)"
 
 
-def consensus_figures(
-    report: dict[str, Any], images: pd.DataFrame, answers: pd.DataFrame
-) -> dict[str, bytes]:
-    """SVG files by name; the same report and answers give the same bytes.
+def consensus_figures(report: dict[str, Any], images: pd.DataFrame) -> dict[str, bytes]:
+    """SVG files by name; the same report gives the same bytes.
 
     :param report: of ``measure_consensus``.
     :param images: its images: ``agreement`` (0–1, null with one answer).
-    :param answers: ``annotations.ANSWERS``: worker, job, source_ref and seconds.
     """
-    workers = _worst_first(report["workers"])
-    careless = [str(worker["worker"]) for worker in workers if worker["careless"]]
+    careless = list(report["careless_workers"])
+    workers = _worst_first(report["workers"], careless)
     more = len(report["workers"]) - len(workers)
     shown = f" (the {len(workers)} worst of {len(report['workers'])})" if more else ""
     rows = {str(worker["worker"]): (worker["recall"], worker["precision"]) for worker in workers}
@@ -40,12 +35,37 @@ def consensus_figures(
         ),
         "confusion.svg": _confusion(report["agreement"]["confusion"]),
     }
-    seconds = _seconds(answers, list(rows))
+    seconds = {
+        str(worker["worker"]): worker["seconds_percentiles"]
+        for worker in workers
+        if worker["seconds_percentiles"]
+    }
     if seconds:  # files of 2019 do not say
         figures["seconds.svg"] = range_chart(
             f"Time per task{shown}", seconds, unit="seconds a task", marked=careless
         )
+    if "gold" in report:
+        figures["gold.svg"] = _gold(report["gold"], careless)
     return figures
+
+
+def _gold(gold: dict[str, Any], careless: Sequence[str]) -> bytes:
+    """Each worker against the truth; careless ones first, then by what they found of it."""
+
+    def rank(worker: dict[str, Any]) -> tuple[bool, float, str]:
+        recall = worker["recall"]
+        return not worker["careless"], 2.0 if recall is None else recall, str(worker["worker"])
+
+    workers = sorted(gold["workers"], key=rank)[:MOST_WORKERS]
+    more = len(gold["workers"]) - len(workers)
+    shown = f" (the {len(workers)} worst of {len(gold['workers'])})" if more else ""
+    measures = {"recall": "recall", "precision": "precision", "right names": "category_accuracy"}
+    rows = {
+        str(worker["worker"]): [worker[name] for name in (*measures.values(), "mean_iou")]
+        for worker in workers
+    }
+    title = f"Workers on {gold['images']} gold images{shown}"
+    return share_chart(title, rows, [*measures, "box accuracy"], marked=careless)
 
 
 def _agreement(images: pd.DataFrame) -> bytes:
@@ -58,12 +78,12 @@ def _agreement(images: pd.DataFrame) -> bytes:
     return histogram("Images by agreement of their workers", bins, across=across)
 
 
-def _worst_first(workers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _worst_first(workers: Sequence[dict[str, Any]], careless: Sequence[str]) -> list[dict[str, Any]]:
     """Careless workers first, then by F1; who cannot be compared comes last."""
 
     def rank(worker: dict[str, Any]) -> tuple[bool, float, str]:
         f1 = worker["f1"]
-        return not worker["careless"], 2.0 if f1 is None else f1, str(worker["worker"])
+        return worker["worker"] not in careless, 2.0 if f1 is None else f1, str(worker["worker"])
 
     return sorted(workers, key=rank)[:MOST_WORKERS]
 
@@ -91,13 +111,3 @@ def _shown(name: str | None, place: dict[str, int]) -> str:
     if name is None:
         return _NOT_DRAWN
     return name if name in place else _OTHERS
-
-
-def _seconds(answers: pd.DataFrame, workers: Sequence[str]) -> dict[str, list[float]]:
-    """Percentiles of the time an answer took, of each worker in this order who has known times."""
-    tasks = answers.drop_duplicates(["job", "source_ref", "worker"]).dropna(subset=["seconds"])
-    times = {
-        pseudonym(str(worker)): np.percentile(group.to_numpy(np.float64), _PERCENTILES).tolist()
-        for worker, group in tasks.groupby("worker")["seconds"]
-    }
-    return {worker: times[worker] for worker in workers if worker in times}

@@ -39,6 +39,10 @@ _FIRST_ITERATIONS = 8  # of place, before existence is known: enough to see what
 class FusedRound:
     """The groups with their probabilities (``groups.score``), and the skills after this round.
 
+    A group's probability is that of a right label: an object, of this category, and overlapping the true box
+    by half at least. Existence alone promises too much where few drew a box: the object may be there and the
+    box beside it.
+
     One entry a group: ``real``, ``category_probability`` and ``misplaced``, the chance that the fused box
     overlaps the true one by less than three quarters; 0, 1 and 0 for groups without a usable box.
     """
@@ -76,7 +80,7 @@ def fuse_boxes(columns: AnswerColumns, *, min_iou: float, skills: WorkerSkills |
     groups = _groups(columns, boxes, existence, places, categories)
     number = _numbers(groups.box_group, boxes)
     probability, misplaced = np.ones(len(groups.votes)), np.zeros(len(groups.votes))
-    probability[number], misplaced[number] = categories.probability, _misplaced(places)
+    probability[number], misplaced[number] = categories.probability, _overlaps_less(places, 0.75)
     real = np.zeros(len(groups.votes))
     real[number] = existence.real
     return FusedRound(
@@ -103,8 +107,8 @@ def _centred(values: Any) -> Floats:
     return result
 
 
-def _misplaced(places: Places) -> Floats:
-    """The chance that a fused box and the true one overlap by less than three quarters.
+def _overlaps_less(places: Places, overlap: float) -> Floats:
+    """The chance that a fused box and the true one overlap by less than so much (0–1).
 
     To first order an overlap falls short of 1 by the sum of the edges' errors over their sides; errors are
     taken as normal.
@@ -113,7 +117,7 @@ def _misplaced(places: Places) -> Floats:
     error = np.sqrt(places.variance) / sides
     mean = np.sqrt(2 / np.pi) * error.sum(axis=1)
     deviation = np.sqrt((1 - 2 / np.pi) * (error**2).sum(axis=1))
-    result: Floats = ndtr((mean - 0.25) / np.maximum(deviation, 1e-9))
+    result: Floats = ndtr((mean - (1 - overlap)) / np.maximum(deviation, 1e-9))
     return result
 
 
@@ -148,7 +152,7 @@ def _groups(
         runner_up_votes=spread(categories.runner_up_votes),
         edges=spread(places.edges, 4),
         accepted=spread((real >= 0.5) | (alone & ~existence.judged)),
-        score=spread(real * categories.probability),
+        score=spread(real * categories.probability * (1 - _overlaps_less(places, 0.5))),
     )
 
 

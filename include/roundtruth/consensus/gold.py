@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from scipy.optimize import linear_sum_assignment
 from roundtruth.consensus.matching import Floats, Ints, overlap
 from roundtruth.consensus.pseudonyms import pseudonym
 
-GOLD_VERSION = 1
 # A box is on an object from this overlap on, as everywhere in the field (PASCAL VOC).
 GOLD_IOU = 0.5
 # Careless: even the upper end of the 95 % interval is below it. With few answers the interval is wide, so
@@ -49,6 +47,7 @@ class GoldCounts:
     false_boxes: int = 0
     false_places: int = 0
     iou: float = 0.0  # sum over found
+    squares: float = 0.0  # sum over found and its four edges of the squared share outside
     outward: tuple[float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0))
 
 
@@ -57,8 +56,10 @@ def gold_counts(
     truth: pd.DataFrame,
     images: Sequence[str],
     categories_by_job: Mapping[str, Sequence[str]],
+    *,
+    pseudonym_key: bytes = b"",
 ) -> dict[str, GoldCounts]:
-    """Count what each worker found, by worker id, sorted.
+    """Count what each worker found, by pseudonym, sorted.
 
     Boxes are matched with the true ones one to one by overlap alone, so that a wrong category is no miss; of
     all matches the one with the most pairs counts. Of a job's objects only those of its categories count.
@@ -84,27 +85,27 @@ def gold_counts(
         counts[worker] = _added(counts.get(worker, GoldCounts()), one)
         places[job, image] = places.get((job, image), 0) + one.false_boxes
         seen.setdefault(worker, []).append((job, image))
-    return {
-        str(worker): GoldCounts(
-            **{**asdict(counts[worker]), "false_places": sum(places[task] for task in seen[worker])}
+    named = {
+        pseudonym(str(worker), pseudonym_key): replace(
+            one, false_places=sum(places[task] for task in seen[worker])
         )
-        for worker in sorted(counts)
+        for worker, one in counts.items()
     }
+    return {name: named[name] for name in sorted(named)}
 
 
 def gold_report(counts: Mapping[str, GoldCounts], images: int) -> dict[str, Any]:
-    """Content of gold.json: each worker by pseudonym, sorted, and who looks careless.
+    """The part of consensus.json about gold images: each worker by pseudonym, sorted, and who looks careless.
 
     ``recall`` and ``precision`` are of places alone, ``category_accuracy`` and ``mean_iou`` over found
     objects, ``outward_bias`` how far edges lie outside the true ones on average, as a share of the side (its
     four values: left, top, right, bottom). None where there is nothing to divide by.
     """
-    workers = sorted((_worker(worker, one) for worker, one in counts.items()), key=lambda w: str(w["worker"]))
+    workers = [_worker(name, counts[name]) for name in sorted(counts)]
     total = GoldCounts()
     for one in counts.values():
         total = _added(total, one)
     return {
-        "version": GOLD_VERSION,
         "parameters": {
             "iou": GOLD_IOU,
             "careless_below": CARELESS_BELOW,
@@ -118,20 +119,15 @@ def gold_report(counts: Mapping[str, GoldCounts], images: int) -> dict[str, Any]
     }
 
 
-def encode_gold(report: dict[str, Any]) -> bytes:
-    """The report as JSON, the same bytes for the same report."""
-    return (json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
-
-
 def _answer(edges: Floats, names: Any, true_edges: Floats, true_names: Any) -> GoldCounts:
     """One answer about one image."""
     mine, theirs = _matches(edges, true_edges)
-    outward = np.zeros(4)
+    outward, squares = np.zeros(4), 0.0
     if len(mine):
         true = true_edges[theirs]
         sides = np.maximum(true[:, 2:] - true[:, :2], 1e-9)[:, [0, 1, 0, 1]]
         offsets = (edges[mine] - true) * np.array([-1.0, -1.0, 1.0, 1.0]) / sides
-        outward = offsets.sum(axis=0)
+        outward, squares = offsets.sum(axis=0), float((offsets**2).sum())
     return GoldCounts(
         answers=1,
         objects=len(true_edges),
@@ -140,6 +136,7 @@ def _answer(edges: Floats, names: Any, true_edges: Floats, true_names: Any) -> G
         right_categories=int((names[mine] == true_names[theirs]).sum()),
         false_boxes=len(edges) - len(mine),
         iou=float(overlap(edges[mine], true_edges[theirs]).sum()),
+        squares=squares,
         outward=_four(outward),
     )
 
@@ -153,9 +150,9 @@ def _matches(edges: Floats, true_edges: Floats) -> tuple[Ints, Ints]:
     return mine[fits], theirs[fits]
 
 
-def _worker(worker: str, counts: GoldCounts) -> dict[str, Any]:
+def _worker(name: str, counts: GoldCounts) -> dict[str, Any]:
     return {
-        "worker": pseudonym(worker),
+        "worker": name,
         "answers": counts.answers,
         "objects": counts.objects,
         "boxes": counts.boxes,

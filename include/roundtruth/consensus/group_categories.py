@@ -1,8 +1,12 @@
 """Which category each group of boxes is, and what its workers' choices say about its being an object.
 
-Dawid–Skene with a confusion that is shaped for little data: each worker has a share of right categories, and
-which wrong one is taken instead is common to the pool (people confuse pencil with pen, not with washer). Only
-categories that somebody chose are considered, so cost does not grow with the number of categories.
+Dawid–Skene with a confusion matrix a worker that is shaped for little data, in two steps. The pool has a
+confusion matrix (people confuse pencil with pen, not with washer). Each worker has a share of right
+categories, drawn to the pool's as strongly as the pool is alike; the pool's matrix, with all its odds of
+being right moved by his, is his before his own boxes of a category are many. Those then count against it, as
+with a Dirichlet prior.
+
+Only categories that somebody chose are considered, so cost does not grow with the number of categories.
 """
 
 from __future__ import annotations
@@ -15,7 +19,11 @@ from roundtruth.consensus.grouped_boxes import GroupedBoxes, sums
 from roundtruth.consensus.matching import Bools, Floats, Ints
 
 _USUALLY_RIGHT = 0.9
-_POOL_BOXES = 6.0  # boxes that the pool weighs against a worker's own
+_POOL_BOXES = 6.0  # that the pool weighs against a worker's own, before it is known how alike workers are
+_POOL_BOXES_WEIGHT = 30.0  # boxes at which what was seen counts half in how alike workers are
+_LEAST_POOL_BOXES, _MOST_POOL_BOXES = 4.0, 200.0
+_ROW_BOXES = 20.0  # boxes of one true category that the prior weighs in a worker's row of the confusion
+_NEARLY_TIED = 0.1  # less than this between two probabilities says nothing: then votes count, then the name
 _ITERATIONS = 15
 _SETTLED = 1e-4
 _SMALLEST = 1e-9
@@ -31,7 +39,7 @@ class CategorySkill:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupCategories:
-    """``category`` of each group (ties: first by name) with its ``probability``.
+    """``category`` of each group (near ties: most votes, then first by name) with its ``probability``.
 
     ``votes`` and ``runner_up_votes``: boxes that name it, and that name the most frequent other one.
     ``evidence``: log likelihood ratio of the choices under "an object" against "anything goes".
@@ -55,6 +63,8 @@ class _Choices:
     box: Ints
     candidate: Ints
     same: Bools
+    cell: Ints  # of each pair: number of its worker, the candidate and the box's category
+    row: Ints  # of each pair: number of its worker and the candidate
 
 
 def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -> GroupCategories:
@@ -75,9 +85,11 @@ def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -
         right = sums(workers, told * choices.same, boxes.workers) + known.right
         answered = sums(workers, told, boxes.workers) + known.boxes
         pool = (float(right.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(answered.sum()) + _POOL_BOXES)
-        accuracy = (right + pool * _POOL_BOXES) / (answered + _POOL_BOXES)
+        pull = _alike(right, answered, pool)
+        accuracy = (right + pool * pull) / (answered + pull)
         frequency = _frequency(boxes, choices, share, real)
-        log = _log_likelihood(boxes, choices, accuracy, frequency, told)
+        better = _log_odds(accuracy) - _log_odds(np.array(pool))
+        log = _log_likelihood(boxes, choices, better, frequency, told)
         best = np.full(boxes.groups, -np.inf)
         np.maximum.at(best, choices.group, log)
         likelihood = np.exp(log - best[choices.group])
@@ -85,7 +97,10 @@ def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -
         before, share = share, likelihood / total[choices.group]
         if len(share) and float(np.abs(share - before).max()) < _SETTLED:
             break
-    order = np.lexsort((choices.category, -share, choices.group))
+    most = np.zeros(boxes.groups)
+    np.maximum.at(most, choices.group, share)
+    behind = share < most[choices.group] - _NEARLY_TIED
+    order = np.lexsort((choices.category, -choices.votes, behind, choices.group))
     first = np.searchsorted(choices.group[order], np.arange(boxes.groups))
     chosen = order[first]
     others = choices.votes.copy()
@@ -114,7 +129,39 @@ def _candidates(boxes: GroupedBoxes) -> _Choices:
     place = np.arange(len(box)) - np.repeat(np.cumsum(of_box) - of_box, of_box)
     candidate = place + first[boxes.group[box]]
     same = category[candidate] == boxes.category[box]
-    return _Choices(group=group, category=category, votes=votes, box=box, candidate=candidate, same=same)
+    row = np.unique(boxes.worker[box] * boxes.categories + category[candidate], return_inverse=True)[1]
+    cell = np.unique(row * boxes.categories + boxes.category[box], return_inverse=True)[1]
+    return _Choices(
+        group=group,
+        category=category,
+        votes=votes,
+        box=box,
+        candidate=candidate,
+        same=same,
+        cell=cell,
+        row=row,
+    )
+
+
+def _alike(right: Floats, answered: Floats, pool: float) -> float:
+    """How many boxes the pool weighs against a worker's own: many where workers err alike.
+
+    The moment estimate of a beta-binomial's correlation within workers, with a prior (Kleinman, Proportions
+    with Extraneous Variance, 1973).
+    """
+    known = answered > 0
+    boxes, workers = float(answered.sum()), float(known.sum())
+    share = right[known] / answered[known]
+    spread = float((answered[known] * (share - pool) ** 2).sum()) / max(pool * (1 - pool), _SMALLEST)
+    usual = _POOL_BOXES_WEIGHT / (_POOL_BOXES + 1)
+    within = (spread - max(workers - 1, 0.0) + usual) / (max(boxes - workers, 0.0) + _POOL_BOXES_WEIGHT)
+    return float(np.clip(1 / max(within, 1e-6) - 1, _LEAST_POOL_BOXES, _MOST_POOL_BOXES))
+
+
+def _log_odds(share: Floats) -> Floats:
+    held = np.clip(share, 1e-6, 1 - 1e-6)
+    result: Floats = np.log(held) - np.log1p(-held)
+    return result
 
 
 def _frequency(boxes: GroupedBoxes, choices: _Choices, share: Floats, real: Floats) -> Floats:
@@ -124,9 +171,12 @@ def _frequency(boxes: GroupedBoxes, choices: _Choices, share: Floats, real: Floa
 
 
 def _log_likelihood(
-    boxes: GroupedBoxes, choices: _Choices, accuracy: Floats, frequency: Floats, told: Floats
+    boxes: GroupedBoxes, choices: _Choices, better: Floats, frequency: Floats, told: Floats
 ) -> Floats:
-    """Of each candidate, its prior included."""
+    """Of each candidate, its prior included; confusions of the pool and of workers are renewed from ``told``.
+
+    :param better: of each worker, how much likelier a right category is than for the pool, in log odds.
+    """
     wrong = ~choices.same
     width = boxes.categories
     truth, given = choices.category[choices.candidate[wrong]], boxes.category[choices.box[wrong]]
@@ -135,7 +185,15 @@ def _log_likelihood(
     seen = sums(of_pair, told[wrong], len(pairs)) + 0.5 * frequency[pairs % max(width, 1)]
     of_truth = sums(truth, told[wrong], width) + 0.5 * (1 - frequency)
     instead = np.maximum(seen[of_pair] / np.maximum(of_truth[truth], _SMALLEST), _SMALLEST)
-    share = accuracy[boxes.worker[choices.box]]
-    log = np.log(np.maximum(share, _SMALLEST))
-    log[wrong] = np.log(np.maximum(1 - share[wrong], _SMALLEST)) + np.log(instead)
+    named = choices.category[choices.candidate]
+    hit, asked = sums(named, told * choices.same, width), sums(named, told, width)
+    pool = (float(hit.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(asked.sum()) + _POOL_BOXES)
+    of_pool = _log_odds((hit + pool * _POOL_BOXES) / (asked + _POOL_BOXES))
+    usual = 1 / (1 + np.exp(-of_pool[named] - better[boxes.worker[choices.box]]))
+    usual[wrong] = (1 - usual[wrong]) * instead
+    own, of_row = (
+        sums(number, told, int(number.max(initial=-1)) + 1) for number in (choices.cell, choices.row)
+    )
+    confusion = (own[choices.cell] + _ROW_BOXES * usual) / (of_row[choices.row] + _ROW_BOXES)
+    log = np.log(np.maximum(confusion, _SMALLEST))
     return np.log(frequency[choices.category]) + sums(choices.candidate, log, len(choices.group))

@@ -47,6 +47,7 @@ def measure_consensus(
     consolidated: pd.DataFrame | None = None,
     categories_by_job: Mapping[str, Sequence[str]] | None = None,
     skills: WorkerSkills | None = None,
+    pseudonym_key: bytes = b"",
 ) -> ConsensusResult:
     """Match the boxes of all workers and fuse them by ``settings.method``.
 
@@ -61,6 +62,8 @@ def measure_consensus(
     :param categories_by_job: what each job asked for; without it all jobs asked for the same.
     :param skills: what earlier rounds say of the workers (``worker_skills.decode_skills``); only ``fused``
         uses it. Never give the file that this same round wrote: its answers would count twice.
+    :param pseudonym_key: of the names that report and skills give to workers (``pseudonyms.project_key``);
+        the skills must have been made under the same one.
     :raises ConsensusError: when a table lacks a column, a box is not finite, or a job's categories are
         unknown.
     """
@@ -68,7 +71,7 @@ def measure_consensus(
         raise ConsensusError(
             "method: ground-truth needs the consolidated boxes of the jobs; give them or use majority."
         )
-    columns = answer_columns(answers, categories_by_job)
+    columns = answer_columns(answers, categories_by_job, pseudonym_key=pseudonym_key)
     groups, fused = _groups(columns, settings, skills)
     pairs = box_pairs(columns, groups)
     by_task = task_agreement(columns, pairs)

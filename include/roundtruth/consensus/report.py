@@ -12,7 +12,7 @@ from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.disputes import Disputes, dispute_report
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import HAND_TOLERANCE, SAME_CATEGORY_BONUS, Floats
-from roundtruth.consensus.workers import worker_reports
+from roundtruth.consensus.workers import CARELESS_PARAMETERS, worker_reports
 from roundtruth.project import Consensus
 
 REPORT_VERSION = 1
@@ -38,6 +38,7 @@ def consensus_report(
             **settings.model_dump(mode="json"),
             "same_category_bonus": SAME_CATEGORY_BONUS,
             "hand_tolerance": HAND_TOLERANCE,
+            "careless": CARELESS_PARAMETERS,
         },
         "counts": _counts(columns, groups, disputes),
         "agreement": {
@@ -48,6 +49,12 @@ def consensus_report(
         "careless_workers": [entry["worker"] for entry in workers if entry["careless"]],
         "disputed_images": dispute_report(columns, groups, disputes, agreement),
     }
+
+
+def report_with_gold(report: dict[str, Any], gold: dict[str, Any]) -> dict[str, Any]:
+    """The report with what workers did on gold images (``gold.gold_report``); careless there is careless."""
+    careless = sorted({*report["careless_workers"], *gold["careless_workers"]})
+    return {**report, "careless_workers": careless, "gold": gold}
 
 
 def encode_report(report: dict[str, Any]) -> bytes:

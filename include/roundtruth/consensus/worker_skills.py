@@ -1,7 +1,7 @@
 """What earlier rounds say about each worker: one small JSON file that is read as a prior and written after.
 
 Statistics stand beside the weight of evidence behind them, so that a round adds to them and old evidence
-fades: people learn, and get tired of a job. Workers stand by pseudonym.
+fades: people learn, and get tired of a job. Workers stand by pseudonym, here and in every argument.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from roundtruth.consensus.existence import ExistenceSkill
 from roundtruth.consensus.group_categories import CategorySkill
 from roundtruth.consensus.place import DrawingSkill
-from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.errors import ConsensusError
 
 SKILLS_VERSION = 1
@@ -105,8 +104,7 @@ def renewed_skills(
 ) -> WorkerSkills:
     """The skills after a round; who did not take part keeps what was known."""
     renewed = dict(skills.workers)
-    for number, worker in enumerate(workers):
-        name = pseudonym(worker)
+    for number, name in enumerate(workers):
         renewed[name] = WorkerSkill(
             draws=float(existence.draws[number]),
             draws_weight=float(existence.draws_weight[number]),
@@ -125,8 +123,7 @@ def renewed_skills(
 def with_categories(skills: WorkerSkills, workers: Sequence[str], categories: CategorySkill) -> WorkerSkills:
     """The skills after a round that asked for categories only."""
     renewed = dict(skills.workers)
-    for number, worker in enumerate(workers):
-        name = pseudonym(worker)
+    for number, name in enumerate(workers):
         before = renewed.get(name, WorkerSkill())
         renewed[name] = msgspec.structs.replace(
             before,
@@ -139,7 +136,7 @@ def with_categories(skills: WorkerSkills, workers: Sequence[str], categories: Ca
 
 def _of(skills: WorkerSkills, workers: Sequence[str]) -> list[WorkerSkill]:
     nobody = WorkerSkill()
-    return [skills.workers.get(pseudonym(worker), nobody) for worker in workers]
+    return [skills.workers.get(worker, nobody) for worker in workers]
 
 
 def _rounded(skill: dict[str, object]) -> dict[str, object]:

@@ -11,7 +11,6 @@ from roundtruth.consensus.agreement import BoxPairs, boxes_of_answers
 from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import Bools, Floats, Ints, overlap
-from roundtruth.consensus.pseudonyms import pseudonym
 
 # Below so many answers beside others' a worker is not judged: chance decides (facts: five images a worker).
 ENOUGH_ANSWERS = 5
@@ -19,6 +18,14 @@ ENOUGH_ANSWERS = 5
 CARELESS_BELOW_MEDIAN = {"recall": 0.25, "precision": 0.25, "box_accuracy": 0.2}
 CARELESS_FLOOR = 0.5  # and whoever is below this, whatever the others are
 CARELESS_SHARE_OF_TIME = 0.25
+PERCENTILES = (10, 25, 50, 75, 90)
+
+CARELESS_PARAMETERS = {
+    "enough_answers": ENOUGH_ANSWERS,
+    "below_median": CARELESS_BELOW_MEDIAN,
+    "floor": CARELESS_FLOOR,
+    "share_of_time": CARELESS_SHARE_OF_TIME,
+}
 
 _REASONS = {
     "recall": "misses much of what the others draw",
@@ -32,29 +39,34 @@ def worker_reports(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> l
 
     ``recall``, ``precision`` and ``f1`` compare with the majority of the other workers of the same task;
     ``box_accuracy`` is the mean IoU with the mean box of the others; ``category_accuracy`` the share of those
-    boxes that have the category most others chose. None where there is nothing to compare.
+    boxes that have the category most others chose. ``seconds_percentiles`` are the ``PERCENTILES`` of the
+    time that an answer took. None where there is nothing to compare, or no time is known.
     """
     found = _against_the_others(columns, groups)
     answers = _per_worker(columns, columns.answer_worker)
     drawn = boxes_of_answers(columns)
     empty = _per_worker(columns, columns.answer_worker[drawn == 0])
     compared = _per_worker(columns, columns.answer_worker[columns.task_answers[columns.answer_task] > 1])
-    seconds = _median_seconds(columns)
+    seconds = _seconds(columns)
     pairwise_f1 = _pairwise_f1(columns, pairs, drawn)
+    pairwise_iou = _pairwise_iou(columns, pairs)
     reports = []
     for number, worker in enumerate(columns.workers):
+        times = seconds[number]
         report: dict[str, Any] = {
-            "worker": pseudonym(worker),
+            "worker": worker,
             "answers": int(answers[number]),
             "compared_answers": int(compared[number]),
             "boxes": int(found["boxes"][number]),
             "empty_share": _ratio(empty[number], answers[number]),
-            "median_seconds": float(seconds[number]) if np.isfinite(seconds[number]) else None,
+            "median_seconds": times[PERCENTILES.index(50)] if times else None,
+            "seconds_percentiles": times,
             "recall": _ratio(found["hits"][number], found["wanted"][number]),
             "precision": _ratio(found["hits"][number], found["judged"][number]),
             "f1": _ratio(2 * found["hits"][number], found["wanted"][number] + found["judged"][number]),
             "box_accuracy": _ratio(found["overlap"][number], found["hits"][number]),
             "category_accuracy": _ratio(found["same_category"][number], found["hits"][number]),
+            "pairwise_iou": pairwise_iou[number],
             "pairwise_f1": pairwise_f1[number],
         }
         reports.append(report)
@@ -128,17 +140,23 @@ def _pairwise_f1(columns: AnswerColumns, pairs: BoxPairs, drawn: Ints) -> list[f
     return [_ratio(2 * part, whole) for part, whole in zip(matched.tolist(), both.tolist(), strict=True)]
 
 
-def _median_seconds(columns: AnswerColumns) -> Floats:
-    result = np.full(len(columns.workers), np.nan)
+def _pairwise_iou(columns: AnswerColumns, pairs: BoxPairs) -> list[float | None]:
+    """Mean overlap of each worker's boxes with those of others that they were matched with."""
+    total, count = np.zeros(len(columns.workers)), np.zeros(len(columns.workers))
+    for side in (pairs.first, pairs.second):
+        total += _per_worker(columns, columns.box_worker[side], pairs.iou)
+        count += _per_worker(columns, columns.box_worker[side])
+    return [_ratio(part, whole) for part, whole in zip(total.tolist(), count.tolist(), strict=True)]
+
+
+def _seconds(columns: AnswerColumns) -> list[list[float] | None]:
+    """The percentiles of each worker's times; None for a worker without any."""
     known = np.isfinite(columns.answer_seconds)
-    order = np.lexsort((columns.answer_seconds[known], columns.answer_worker[known]))
-    worker, seconds = columns.answer_worker[known][order], columns.answer_seconds[known][order]
-    counts = np.bincount(worker, minlength=len(result))
-    held = counts > 0
-    starts = (np.cumsum(counts) - counts)[held]
-    middle = starts + (counts[held] - 1) // 2, starts + counts[held] // 2
-    result[held] = (seconds[middle[0]] + seconds[middle[1]]) / 2
-    return result
+    order = np.argsort(columns.answer_worker[known], kind="stable")
+    seconds = columns.answer_seconds[known][order]
+    counts = np.bincount(columns.answer_worker[known], minlength=len(columns.workers))
+    parts = np.split(seconds, np.cumsum(counts)[:-1]) if len(counts) else []
+    return [np.percentile(part, PERCENTILES).tolist() if len(part) else None for part in parts]
 
 
 def _median(reports: list[dict[str, Any]], name: str) -> float | None:

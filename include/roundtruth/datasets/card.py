@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from roundtruth.charts import bar_chart
 from roundtruth.datasets.candidate import Candidate
-from roundtruth.datasets.changes import Changes
+from roundtruth.datasets.diff import VersionDiff
 from roundtruth.datasets.tree import SPLITS
 from roundtruth.datasets.versions import SplitCounts, VersionRecord
 
@@ -21,31 +23,37 @@ BOX_AREA = (
 
 def split_counts(candidate: Candidate) -> dict[str, SplitCounts]:
     """What each split that holds images holds."""
-    images = candidate.images[["source_ref", "split"]]
-    boxes = candidate.labels.merge(images, on="source_ref")
-    with_boxes = set(boxes["source_ref"])
+    split_of_image = candidate.images["split"].to_numpy(dtype=object)
+    empty = candidate.images["boxes"].to_numpy() == 0
+    split_of_box = split_of_image[candidate.image_of_box]
+    class_ids = candidate.labels["class_id"].to_numpy(np.int64)
     counts = {}
     for split in SPLITS:
-        of_split = images.loc[images["split"] == split, "source_ref"]
-        if of_split.empty:
+        of_split = split_of_image == split
+        if not of_split.any():
             continue
-        class_ids = boxes.loc[boxes["split"] == split, "class_id"].value_counts()
+        by_class = np.bincount(class_ids[split_of_box == split], minlength=len(candidate.classes))
         counts[split] = SplitCounts(
-            images=len(of_split),
-            negatives=int((~of_split.isin(with_boxes)).sum()),
-            boxes=int(class_ids.sum()),
-            boxes_by_class=tuple(int(class_ids.get(one, 0)) for one in range(len(candidate.classes))),
+            images=int(of_split.sum()),
+            negatives=int((of_split & empty).sum()),
+            boxes=int(by_class.sum()),
+            boxes_by_class=tuple(by_class.tolist()),
         )
     return counts
 
 
-def card_files(candidate: Candidate, record: VersionRecord, changes: Changes) -> dict[str, bytes]:
+def card_files(candidate: Candidate, record: VersionRecord, changes: VersionDiff) -> dict[str, bytes]:
     """README.md and its plots, by path in the version's folder.
 
     ``record`` says what the version holds; its index is not known yet when the card is made.
     """
     plots = {f"plots/{name}.svg": plot for name, plot in card_plots(candidate, record).items()}
-    return {"README.md": _text(record, changes).encode(), **plots}
+    return {"README.md": _text(record, changes, unknown_classes(candidate)).encode(), **plots}
+
+
+def unknown_classes(candidate: Candidate) -> dict[str, int]:
+    """Class -> images on which nobody was asked for it; classes that are known everywhere are missing."""
+    return {candidate.classes[class_id]: count for class_id, count in sorted(candidate.unknown.items())}
 
 
 def missing_classes(record: VersionRecord) -> dict[str, list[str]]:
@@ -80,7 +88,7 @@ def card_plots(candidate: Candidate, record: VersionRecord) -> dict[str, bytes]:
     }
 
 
-def _text(record: VersionRecord, changes: Changes) -> str:
+def _text(record: VersionRecord, changes: VersionDiff, unknown: dict[str, int]) -> str:
     splits = list(record.splits)
     waiting = "".join(f"- {count} labeled images wait: {why}.\n" for why, count in record.left_out.items())
     missing = "".join(
@@ -91,6 +99,10 @@ def _text(record: VersionRecord, changes: Changes) -> str:
         f"- {record.torn_groups} groups lie in several splits: their images were apart before group_by.\n"
         if record.torn_groups
         else ""
+    )
+    gaps = "".join(
+        f"  - {_cell(name)} is unknown on {count} images: nobody was asked for it there.\n"
+        for name, count in unknown.items()
     )
     repairs = ", ".join(f"{count} {what}" for what, count in record.repairs.items() if count)
     return f"""\
@@ -137,7 +149,7 @@ removed {changes.boxes_removed} (changes.json). report.html shows charts and som
 
 - {record.partial} images are partially labeled: some class is unknown on them, not absent (`unknown` in
   images.parquet).
-- Boxes repaired: {repairs or "none"}.
+{gaps}- Boxes repaired: {repairs or "none"}.
 {missing}{torn}{waiting}"""
 
 
@@ -160,9 +172,7 @@ def _cell(text: str) -> str:
 
 
 def _boxes_an_image(candidate: Candidate) -> dict[str, list[int]]:
-    counts = (
-        candidate.labels["source_ref"].value_counts().reindex(candidate.images["source_ref"], fill_value=0)
-    )
+    counts = candidate.images["boxes"].to_numpy()
     rows = {}
     for low, high in BOXES_AN_IMAGE:
         name = f"{low}" if low == high else f"{low}–{high}" if high is not None else f"{low} or more"
@@ -171,9 +181,9 @@ def _boxes_an_image(candidate: Candidate) -> dict[str, list[int]]:
 
 
 def _areas(candidate: Candidate) -> dict[str, list[int]]:
-    sizes = candidate.images[["source_ref", "width", "height"]].rename(columns={"width": "w", "height": "h"})
-    boxes = candidate.labels.merge(sizes, on="source_ref")
-    share = boxes["width"] * boxes["height"] / (boxes["w"] * boxes["h"])
+    pixels = (candidate.images["width"].astype(float) * candidate.images["height"]).to_numpy()
+    area = (candidate.labels["width"] * candidate.labels["height"]).to_numpy()
+    share = area / pixels[candidate.image_of_box]
     return {
         f"{low:.1%} – {min(high, 1):.1%}": [int(((share >= low) & (share < high)).sum())]
         for low, high in BOX_AREA

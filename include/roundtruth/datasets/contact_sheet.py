@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
@@ -30,23 +30,23 @@ class Shown:
 
 
 def choose_images(candidate: Candidate) -> tuple[Shown, ...]:
-    """At most SHOWN images in order of a digest of their URI: some of each class, negatives, others."""
-    etags = dict(zip(candidate.images["source_ref"], candidate.images["etag"], strict=True))
-    ordered = sorted(
-        (
-            Shown(image=image, etag=etags[image.source_ref], boxes=tuple(boxes))
-            for image, boxes in candidate.images_with_boxes()
-            if image.width * image.height <= MAX_PIXELS
-        ),
-        key=lambda shown: hashlib.sha256(shown.image.source_ref.encode("utf-8", "surrogatepass")).digest(),
-    )
-    chosen: dict[str, Shown] = {}
-    wanted: list[int | None] = [*range(len(candidate.classes)), None]
-    for class_id in wanted:
-        fitting = (one for one in ordered if _shows(one, class_id))
-        _take(chosen, fitting, max(1, SHOWN // (2 * len(wanted))))
-    _take(chosen, ordered, SHOWN)
-    return tuple(chosen.values())
+    """At most SHOWN images in order of their digests: some of each class, negatives, others."""
+    images = candidate.images
+    # Products of two int32 sides may not fit into one.
+    small = images["width"].to_numpy(np.int64) * images["height"].to_numpy(np.int64) <= MAX_PIXELS
+    rank = images["digest"].rank(method="first").to_numpy().astype(np.int64)
+    class_ids = candidate.labels["class_id"].to_numpy()
+    fitting = [
+        *(np.unique(candidate.image_of_box[class_ids == one]) for one in range(len(candidate.classes))),
+        np.flatnonzero(images["boxes"].to_numpy() == 0),
+    ]
+    of_each = max(1, SHOWN // (2 * len(fitting)))
+    chosen: dict[int, None] = {}
+    for places, count in [*((places, of_each) for places in fitting), (np.arange(len(images)), SHOWN)]:
+        _take(chosen, places[small[places]], rank, count)
+    etags = images["etag"].iloc[list(chosen)]
+    shown = zip(candidate.some_with_boxes(list(chosen)), etags, strict=True)
+    return tuple(Shown(image=image, etag=etag, boxes=tuple(boxes)) for (image, boxes), etag in shown)
 
 
 def thumbnail(data: bytes, shown: Shown) -> bytes | None:
@@ -74,14 +74,9 @@ def thumbnail(data: bytes, shown: Shown) -> bytes | None:
     return content.getvalue()
 
 
-def _shows(shown: Shown, class_id: int | None) -> bool:
-    return not shown.boxes if class_id is None else any(box.class_id == class_id for box in shown.boxes)
-
-
-def _take(chosen: dict[str, Shown], images: Iterable[Shown] | Sequence[Shown], count: int) -> None:
-    for one in images:
-        if len(chosen) >= SHOWN or count <= 0:
-            return
-        if one.image.source_ref not in chosen:
-            chosen[one.image.source_ref] = one
-            count -= 1
+def _take(chosen: dict[int, None], places: NDArray[np.int64], rank: NDArray[np.int64], count: int) -> None:
+    """Add ``count`` more of these places, those of the lowest rank first."""
+    # Those that are chosen already may all be among the first.
+    first = places[np.argsort(rank[places], kind="stable")][: len(chosen) + count]
+    more = [place for place in first.tolist() if place not in chosen][:count]
+    chosen.update(dict.fromkeys(more[: max(SHOWN - len(chosen), 0)]))

@@ -14,7 +14,7 @@ from roundtruth.datasets.boxes import CleanedBoxes, PixelBox, clean_boxes
 from roundtruth.datasets.class_lists import ClassList, class_list
 from roundtruth.datasets.conversion_folder import MADE_BY, ConversionReport, prepare, write_csv, write_report
 from roundtruth.datasets.file_names import dataset_file_name
-from roundtruth.datasets.local_images import LocalImages
+from roundtruth.datasets.local_images import LocalImages, local_header
 from roundtruth.datasets.manifest_labels import (
     ConversionProblem,
     Line,
@@ -30,7 +30,6 @@ from roundtruth.datasets.version_writer import Progress
 from roundtruth.errors import DatasetError, ImageError
 from roundtruth.ground_truth.label_categories import decode_label_categories
 from roundtruth.ground_truth.records import LabeledImage
-from roundtruth.image_headers import ImageHeader, read_image_header
 from roundtruth.storage import ObjectUri, Storage
 
 IMAGES_COLUMNS = ("source_ref", "file", "split", "width", "height", "orientation", "boxes", "status")
@@ -195,7 +194,7 @@ class _Conversion:
         if isinstance(found, str):
             return self._unusable("image-missing", source_ref, found)
         try:
-            header = _header(found)
+            header = local_header(found)
         except ImageError as error:
             return self._unusable("image-unreadable", source_ref, str(error))
         if (header.width, header.height) != (width, height):
@@ -225,16 +224,6 @@ class _Conversion:
         if folder not in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
-
-
-def _header(path: Path) -> ImageHeader:
-    with path.open("rb") as file:
-
-        def read_range(start: int, length: int) -> bytes:
-            file.seek(start)
-            return file.read(length)
-
-        return read_image_header(read_range, name=str(path))
 
 
 def _parameters(settings: ConversionSettings) -> dict[str, Any]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+import numpy as np
+import pandas as pd
 
 from roundtruth.datasets.boxes import PixelBox
 from roundtruth.datasets.candidate import images_with_boxes
+from roundtruth.datasets.content_digests import places_of
+from roundtruth.datasets.layers import rows_of
 from roundtruth.datasets.version_tables import VersionTables
+from roundtruth.datasets.versions import VersionRecord
 
 Place = tuple[float, float, float, float]  # left, top, width, height in pixels of the stored image
 
@@ -48,15 +54,20 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """All differences; images by source_ref, sorted. A replaced image has other bytes under the same key."""
+    """All differences, as changes.json holds them too; images by source_ref, sorted.
+
+    A replaced image has other bytes under the same key. A moved box is one removed and one added.
+    """
 
     dataset: str
-    old: str
+    old: str | None  # None: the new version is the first
     new: str
     counts: dict[str, Count]  # images, boxes, negatives, partial
     classes: dict[str, Count]  # class -> boxes; of the old and the new registry
     classes_added: tuple[str, ...]
     splits: dict[str, Count]  # split -> images
+    boxes_added: int
+    boxes_removed: int
     added: tuple[str, ...]
     removed: tuple[str, ...]
     replaced: tuple[str, ...]
@@ -68,41 +79,63 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
         """Whether trainers get the same from both."""
         return not (self.added or self.removed or self.replaced or self.relabeled or self.moved)
 
+    def to_json(self) -> bytes:
+        """changes.json; the same changes give the same bytes."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The images of one side that the other has not, or has otherwise."""
+
+    etags: dict[str, str]
+    splits: dict[str, str]
+    boxes: dict[str, list[PixelBox]]
+
 
 def diff_versions(old: VersionTables, new: VersionTables) -> VersionDiff:
     """Compare two versions of a dataset, in either direction."""
-    old_boxes, new_boxes = _boxes(old), _boxes(new)
-    old_etags, new_etags = _column(old, "etag"), _column(new, "etag")
-    old_splits, new_splits = _column(old, "split"), _column(new, "split")
-    both = sorted(old_etags.keys() & new_etags.keys())
-    names = (old.record.classes, new.record.classes)
+    return compare(old, new.record, new.images, new.labels)
+
+
+def compare(
+    old: VersionTables | None, record: VersionRecord, images: pd.DataFrame, labels: pd.DataFrame
+) -> VersionDiff:
+    """What a version changes in another one; only images are compared whose digests differ.
+
+    :param old: None before the first version.
+    :param record: of the new version; ``images`` (VERSION_IMAGES) and ``labels`` (DATASET_LABELS) are its.
+    """
+    before = _differing(old.images, old.labels, images["digest"]) if old else _Content({}, {}, {})
+    after = _differing(images, labels, old.images["digest"] if old else pd.Series(dtype="str"))
+    both = sorted(before.etags.keys() & after.etags.keys())
+    names = (old.record.classes if old else (), record.classes)
     relabeled = (
-        Relabeled(source_ref=ref, boxes=tuple(_box_changes(old_boxes[ref], new_boxes[ref], *names)))
+        Relabeled(source_ref=ref, boxes=tuple(_box_changes(before.boxes[ref], after.boxes[ref], *names)))
         for ref in both
-        if old_etags[ref] == new_etags[ref]
+        if before.etags[ref] == after.etags[ref]
     )
     return VersionDiff(
-        dataset=new.record.dataset,
-        old=old.record.version,
-        new=new.record.version,
+        dataset=record.dataset,
+        old=old.record.version if old else None,
+        new=record.version,
         counts={
-            name: Count(old=getattr(old.record, name), new=getattr(new.record, name))
+            name: Count(old=getattr(old.record, name) if old else 0, new=getattr(record, name))
             for name in ("images", "boxes", "negatives", "partial")
         },
-        classes=_class_counts(old, new),
+        classes=_counts(_boxes_by_class(old.record) if old else {}, _boxes_by_class(record)),
         classes_added=tuple(name for name in names[1] if name not in names[0]),
-        splits={
-            split: Count(old=_images_in(old, split), new=_images_in(new, split))
-            for split in dict.fromkeys([*old.record.splits, *new.record.splits])
-        },
-        added=tuple(sorted(new_etags.keys() - old_etags.keys())),
-        removed=tuple(sorted(old_etags.keys() - new_etags.keys())),
-        replaced=tuple(ref for ref in both if old_etags[ref] != new_etags[ref]),
+        splits=_counts(_images_by_split(old.record) if old else {}, _images_by_split(record)),
+        boxes_added=_only_in_first(after.boxes, before.boxes),
+        boxes_removed=_only_in_first(before.boxes, after.boxes),
+        added=tuple(sorted(after.etags.keys() - before.etags.keys())),
+        removed=tuple(sorted(before.etags.keys() - after.etags.keys())),
+        replaced=tuple(ref for ref in both if before.etags[ref] != after.etags[ref]),
         relabeled=tuple(one for one in relabeled if one.boxes),
         moved=tuple(
-            Moved(source_ref=ref, old=old_splits[ref], new=new_splits[ref])
+            Moved(source_ref=ref, old=before.splits[ref], new=after.splits[ref])
             for ref in both
-            if old_splits[ref] != new_splits[ref]
+            if before.splits[ref] != after.splits[ref]
         ),
     )
 
@@ -156,25 +189,31 @@ def _box_changes(
             yield BoxChange(change="appeared", new_class=new_names[box.class_id], new=box[1:])
 
 
-def _boxes(version: VersionTables) -> dict[str, list[PixelBox]]:
-    return {image.source_ref: boxes for image, boxes in images_with_boxes(version.images, version.labels)}
+def _differing(images: pd.DataFrame, labels: pd.DataFrame, digests: pd.Series) -> _Content:
+    """Images with a digest that is not among the others', and their boxes."""
+    places = np.flatnonzero(places_of(images["digest"], digests) < 0)
+    images, labels = images.iloc[places], labels.iloc[rows_of(places, images["boxes"].to_numpy(np.int64))]
+    columns = (images["source_ref"], images["etag"], images["split"])
+    return _Content(
+        etags=dict(zip(*columns[:2], strict=True)),
+        splits=dict(zip(columns[0], columns[2], strict=True)),
+        boxes={image.source_ref: boxes for image, boxes in images_with_boxes(images, labels)},
+    )
 
 
-def _column(version: VersionTables, name: str) -> dict[str, str]:
-    return dict(zip(version.images["source_ref"], version.images[name], strict=True))
+def _only_in_first(first: dict[str, list[PixelBox]], second: dict[str, list[PixelBox]]) -> int:
+    """Boxes are unique in an image (boxes.clean_boxes), so sets lose none."""
+    return sum(len(set(boxes) - set(second.get(ref, ()))) for ref, boxes in first.items())
 
 
-def _class_counts(old: VersionTables, new: VersionTables) -> dict[str, Count]:
-    counts = [version.labels["class_id"].value_counts() for version in (old, new)]
-    ids = [{name: number for number, name in enumerate(version.record.classes)} for version in (old, new)]
-    return {
-        name: Count(
-            old=int(counts[0].get(ids[0].get(name, -1), 0)), new=int(counts[1].get(ids[1].get(name, -1), 0))
-        )
-        for name in dict.fromkeys([*old.record.classes, *new.record.classes])
-    }
+def _counts(old: dict[str, int], new: dict[str, int]) -> dict[str, Count]:
+    return {name: Count(old=old.get(name, 0), new=new.get(name, 0)) for name in dict.fromkeys([*old, *new])}
 
 
-def _images_in(version: VersionTables, split: str) -> int:
-    counts = version.record.splits.get(split)
-    return counts.images if counts else 0
+def _boxes_by_class(record: VersionRecord) -> dict[str, int]:
+    splits = [split.boxes_by_class for split in record.splits.values()]
+    return {name: sum(counts[class_id] for counts in splits) for class_id, name in enumerate(record.classes)}
+
+
+def _images_by_split(record: VersionRecord) -> dict[str, int]:
+    return {name: split.images for name, split in record.splits.items()}

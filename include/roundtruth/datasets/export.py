@@ -9,8 +9,8 @@ from pathlib import Path
 
 from roundtruth.datasets.candidate import images_with_boxes
 from roundtruth.datasets.local_tree import local_path, write_whole
-from roundtruth.datasets.pull import Row, object_of, read_index
 from roundtruth.datasets.tree import TreeFile, TreeMaker
+from roundtruth.datasets.version_index import Row, object_of, read_index
 from roundtruth.datasets.version_tables import VersionTables, read_version_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord
@@ -46,7 +46,8 @@ def export_version(
     tables = read_version_tables(storage, root, name, version)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DatasetError(f"{target} is not an empty folder; name a new one to export to.")
-    rows = [row for row in read_index(storage, tables.folder, tables.record) if images and not row["sha256"]]
+    index = read_index(storage, tables.folder, tables.record, tables.images) if images else ()
+    rows = [row for row in index if not row["sha256"]]
     files = 0
     for file in chain(_label_files(tables, formats), _images(storage, tables, rows)):
         write_whole(local_path(target, file.path), file.data)

@@ -24,6 +24,11 @@ class VersionFolder:
         return self.uri.name
 
     @property
+    def dataset(self) -> DatasetFolder:
+        """The dataset that the version belongs to."""
+        return DatasetFolder(ObjectUri(self.uri.bucket, self.uri.key.rstrip("/").rsplit("/", 2)[0]))
+
+    @property
     def claim(self) -> ObjectUri:
         """Which candidate this number belongs to; written first, if absent."""
         return self.uri / "claim.json"
@@ -38,6 +43,8 @@ class VersionFolder:
         """One row a file of the tree."""
         return self.uri / "index.parquet"
 
+    # Trees hold these tables whole, for people. So do versions that were made before tables had parts.
+
     @property
     def images(self) -> ObjectUri:
         """The images of the version, DATASET_IMAGES."""
@@ -50,7 +57,7 @@ class VersionFolder:
 
     @property
     def splits(self) -> ObjectUri:
-        """The splits of all images that were ever in the dataset, SPLIT_MEMORY."""
+        """SPLIT_MEMORY of a version that was made before tables had parts."""
         return self.uri / "splits.parquet"
 
 
@@ -87,6 +94,10 @@ class DatasetFolder:
         """
         version_number(name)
         return VersionFolder(self.versions / name)
+
+    def part(self, table: str, sha256: str) -> ObjectUri:
+        """A part of a table that versions share, see parts.py."""
+        return self.uri / "parts" / f"{table}-{sha256}.parquet"
 
     def candidate(self, digest: str) -> ObjectUri:
         """The folder in which one step of a release leaves a candidate for the next."""

@@ -7,23 +7,24 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from roundtruth.dataset_settings import GroupBy
-from roundtruth.datasets.near_duplicates import near_pairs
+from roundtruth.datasets.near_duplicates import Clusters
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri
 
 
 def group_images(
-    project: Project, etags: Mapping[str, str], fingerprints: Mapping[str, str] | None = None
+    project: Project, etags: Mapping[str, str], alike: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """source_ref -> the name of its group: its first image in order.
 
     Groups that share an image are one group.
 
     :param etags: source_ref -> ETag; the same ETag is the same image under another key.
-    :param fingerprints: source_ref -> near_duplicates.fingerprint, of images that have one.
+    :param alike: source_ref -> an image it looks like (near_duplicates.look_alikes), both in ``etags``; it
+        counts where the project groups by near duplicates.
     """
-    clusters = _Clusters(sorted(etags))
+    clusters = Clusters(sorted(etags))
     by = project.dataset.group_by
     shared: dict[tuple[str, str], str] = {}
     for source_ref in sorted(etags):
@@ -31,9 +32,9 @@ def group_images(
             if value:
                 clusters.join(shared.setdefault((kind, value), source_ref), source_ref)
     if by is not None and by.near_duplicates:
-        for one, other in near_pairs(fingerprints or {}):
+        for one, other in (alike or {}).items():
             clusters.join(one, other)
-    return {source_ref: clusters.find(source_ref) for source_ref in sorted(etags)}
+    return clusters.groups()
 
 
 def pinned_images(project: Project, source_refs: Iterable[str]) -> dict[str, str]:
@@ -73,20 +74,3 @@ def _key_group(project: Project, by: GroupBy | None, source_ref: str) -> str:
         match = re.search(by.pattern, ObjectUri.parse(source_ref).key)
         return (match[1] or "") if match else ""
     return ""
-
-
-class _Clusters:
-    """Joined sets; each is named by its smallest member, whatever the order of joining."""
-
-    def __init__(self, members: Iterable[str]) -> None:
-        self._above = {member: member for member in members}
-
-    def find(self, member: str) -> str:
-        while (above := self._above[member]) != member:
-            self._above[member] = self._above[above]
-            member = above
-        return member
-
-    def join(self, one: str, other: str) -> None:
-        low, high = sorted((self.find(one), self.find(other)))
-        self._above[high] = low

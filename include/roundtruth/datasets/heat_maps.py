@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from roundtruth.datasets.boxes import upright_box, upright_size
+from roundtruth.datasets.boxes import SIDEWAYS
 from roundtruth.datasets.candidate import Candidate
 
 CELLS = 20
@@ -15,6 +15,7 @@ _CELL, _LEFT, _TOP = 14, 30, 40  # pixels
 _DARK = (0x2F, 0x6F, 0x9F)
 
 Counts = NDArray[np.int64]
+Shares = NDArray[np.float64]
 
 
 def box_maps(candidate: Candidate) -> tuple[Counts, Counts]:
@@ -22,16 +23,24 @@ def box_maps(candidate: Candidate) -> tuple[Counts, Counts]:
 
     Both have shape (CELLS, CELLS): row is y or height, from the top or from small; column is x or width.
     """
-    places = np.zeros((CELLS, CELLS), dtype=np.int64)
-    sizes = np.zeros((CELLS, CELLS), dtype=np.int64)
-    for image, boxes in candidate.images_with_boxes():
-        width, height = upright_size(image.width, image.height, image.orientation)
-        for stored in boxes:
-            box = upright_box(stored, image.width, image.height, image.orientation)
-            centre = (box.left + box.width / 2) / width, (box.top + box.height / 2) / height
-            places[_cell(centre[1]), _cell(centre[0])] += 1
-            sizes[_cell(box.height / height), _cell(box.width / width)] += 1
-    return places, sizes
+    owner, labels = candidate.image_of_box, candidate.labels
+    width, height, orientation = (
+        candidate.images[name].to_numpy(np.float64)[owner] for name in ("width", "height", "orientation")
+    )
+    across = labels["width"].to_numpy(np.float64) / width
+    down = labels["height"].to_numpy(np.float64) / height
+    x = labels["left"].to_numpy(np.float64) / width + across / 2
+    y = labels["top"].to_numpy(np.float64) / height + down / 2
+    # As boxes.upright_box turns boxes, of a square whose sides are 1.
+    upright_x = np.select(
+        [np.isin(orientation, turned) for turned in ((2, 3), (5, 8), (6, 7))], [1 - x, y, 1 - y], x
+    )
+    upright_y = np.select(
+        [np.isin(orientation, turned) for turned in ((3, 4), (5, 6), (7, 8))], [1 - y, x, 1 - x], y
+    )
+    sideways = np.isin(orientation, SIDEWAYS)
+    places = _counted(upright_y, upright_x)
+    return places, _counted(np.where(sideways, across, down), np.where(sideways, down, across))
 
 
 def square_map(title: str, counts: Counts, *, across: str, down: str) -> bytes:
@@ -67,8 +76,10 @@ def square_map(title: str, counts: Counts, *, across: str, down: str) -> bytes:
     return ("\n".join([*parts, "</svg>"]) + "\n").encode()
 
 
-def _cell(share: float) -> int:
-    return min(max(int(share * CELLS), 0), CELLS - 1)
+def _counted(rows: Shares, columns: Shares) -> Counts:
+    cells = [np.clip((shares * CELLS).astype(np.int64), 0, CELLS - 1) for shares in (rows, columns)]
+    counts = np.bincount(cells[0] * CELLS + cells[1], minlength=CELLS * CELLS)
+    return counts.astype(np.int64).reshape(CELLS, CELLS)
 
 
 def _shade(share: float) -> str:

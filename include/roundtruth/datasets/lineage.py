@@ -8,7 +8,7 @@ import msgspec
 import pandas as pd
 
 from roundtruth.annotations import ANSWERS, from_parquet
-from roundtruth.consensus.pseudonyms import pseudonym
+from roundtruth.consensus.pseudonyms import KEY_FILE, pseudonym, read_key
 from roundtruth.datasets.diff import Place, iou
 from roundtruth.datasets.version_tables import VersionTables, read_version_tables
 from roundtruth.errors import DatasetError
@@ -75,10 +75,11 @@ def explain_image(storage: Storage, root: ObjectUri, name: str, version: str, im
         raise DatasetError(f"{folder.record} is gone; without it nobody can tell where the boxes come from.")
     answers = from_parquet(storage.read(folder.answers), ANSWERS, name=str(folder.answers))
     answers = answers[answers["source_ref"] == row["source_ref"]]
+    answers = _under_pseudonyms(storage, root / "rounds" / KEY_FILE, answers)
     drawn = _drawn(answers)
     labels = tables.labels[tables.labels["source_ref"] == row["source_ref"]]
     boxes, left_over = _boxes(labels, drawn, record)
-    known = sorted({pseudonym(worker) for worker in answers["worker"]})
+    known = sorted(set(answers["worker"]))
     empty = answers.loc[answers["box"] < 0, "worker"]
     return ImageLineage(
         version=tables.name,
@@ -91,7 +92,7 @@ def explain_image(storage: Storage, root: ObjectUri, name: str, version: str, im
         round=row["round"],
         round_made_by=record.roundtruth,
         workers=tuple(known),
-        empty_answers=tuple(sorted(pseudonym(worker) for worker in empty)),
+        empty_answers=tuple(sorted(empty)),
         boxes=boxes,
         left_over=left_over,
     )
@@ -112,15 +113,28 @@ def _find(tables: VersionTables, image: str) -> Any:
     return found.iloc[0]
 
 
+def _under_pseudonyms(storage: Storage, uri: ObjectUri, answers: pd.DataFrame) -> pd.DataFrame:
+    if answers.empty:
+        return answers
+    key = read_key(storage, uri)
+    if key is None:
+        # Without a key a pseudonym could be traced back by whoever has a list of worker ids.
+        raise DatasetError(f"{uri} is gone; without it workers have no pseudonyms: bring it back.")
+    return answers.assign(worker=[pseudonym(worker, key) for worker in answers["worker"]])
+
+
 def _drawn(answers: pd.DataFrame) -> list[tuple[str, WorkerBox]]:
     """(job, box) of each box that a worker drew."""
-    boxes = answers[answers["box"] >= 0]
+    boxes = answers[answers["box"] >= 0].fillna({"submitted": ""})
     columns = ["job", "worker", "category", "left", "top", "width", "height", "submitted"]
     return [
         (
             job,
             WorkerBox(
-                worker=pseudonym(worker), category=category, box=tuple(place), submitted=submitted or ""
+                worker=worker,
+                category=category,
+                box=tuple(place),
+                submitted=submitted,
             ),
         )
         for job, worker, category, *place, submitted in zip(

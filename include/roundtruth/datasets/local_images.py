@@ -1,4 +1,4 @@
-"""Finds images of S3 keys among files on this machine, by the longest end of the key that a path shares."""
+"""Images on this machine: their headers, and which is an S3 key's, by the longest end that a path shares."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ from pathlib import Path
 
 from roundtruth.datasets.file_names import SUFFIXES
 from roundtruth.errors import DatasetError
+from roundtruth.image_headers import ImageHeader, read_image_header
 
 Parts = tuple[str, ...]
+
+
+def local_header(path: Path) -> ImageHeader:
+    """Format, stored size and EXIF orientation of an image file, from its first bytes.
+
+    :raises ImageError: when it is no JPEG or PNG image, or ends within its header.
+    """
+    with path.open("rb") as file:
+
+        def read_range(start: int, length: int) -> bytes:
+            file.seek(start)
+            return file.read(length)
+
+        return read_image_header(read_range, name=str(path), any_size=True)
 
 
 class LocalImages:

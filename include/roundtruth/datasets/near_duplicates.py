@@ -1,56 +1,106 @@
-"""Images that look alike: a fingerprint of what is seen, and which fingerprints are near each other.
+"""Which images of a dataset look alike: groups that only grow, by the perceptual hashes of their pictures.
 
-The fingerprint is a difference hash (dHash, N. Krawetz, "Kind of Like That", 2013): which of two neighbouring
-places of the image, shrunk to 9×8 grey pixels, is brighter. It survives another size, compression or
-brightness. A turned or cropped image looks different to it.
+The rounds wrote the hash of every image that they inspected (image_facts.py); only other images are read.
 """
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-from PIL import Image
+import pandas as pd
 
-# Of 64 bits. On real photos another size or compression changes 0 to 2, another photo 8 and more.
-MAX_DISTANCE = 5
-MARGIN = 2  # grey levels that a neighbour has to be brighter by: the noise of an even surface is no shape
-FLAT = 8  # grey levels: an image whose brightness varies less has no shape to know it by
-_BLOCK = 2048  # rows that are compared with all others at once: 16 MB
+from roundtruth.quality.image_facts import inspect_images
+from roundtruth.quality.near_duplicates import linked_groups, to_numbers
+from roundtruth.storage import Storage
 
+log = logging.getLogger(__name__)
 
-def fingerprint(data: bytes) -> str | None:
-    """64 bits as 16 hexadecimal digits; None for what cannot be read or has one colour only."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.draft("L", (128, 128))  # a JPEG is decoded at the smallest size that suffices
-            grey = image.convert("L").resize((9, 8), Image.Resampling.BOX)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None  # Pillow's plugins raise all of these for broken files
-    pixels = np.asarray(grey, dtype=np.int16)
-    if int(pixels.max()) - int(pixels.min()) < FLAT:
-        return None
-    bits = (pixels[:, 1:] > pixels[:, :-1] + MARGIN).ravel()
-    return np.packbits(bits).tobytes().hex()
+SHOWS_NOTHING = ""  # the hash of an image that was looked at: flat, or its pixels cannot be decoded
 
 
-def near_pairs(fingerprints: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Pairs of names whose fingerprints differ in at most MAX_DISTANCE bits, enough of them to link all.
+def hashes_of(
+    storage: Storage, etags: Mapping[str, str], memory: pd.DataFrame, facts: pd.DataFrame | None
+) -> dict[str, str]:
+    """source_ref -> perceptual hash, or SHOWS_NOTHING, of all images of a dataset, past ones included.
 
-    Compares all with all: a second for 20,000 images.
+    :param etags: source_ref -> ETag of the images that are in it now.
+    :param memory: SPLIT_MEMORY.
+    :param facts: IMAGE_FACTS of rounds; images that neither knows are read, past ones excepted.
     """
-    first: dict[str, str] = {}
-    for name, digits in sorted(fingerprints.items()):
-        if digits in first:
-            yield first[digits], name
-        else:
-            first[digits] = name
-    values = np.array([int(digits, 16) for digits in first], dtype=np.uint64)
-    names = list(first.values())
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK, None] ^ values[None, start:]
-        rows, columns = np.nonzero(np.bitwise_count(block) <= MAX_DISTANCE)
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            if row < column:
-                yield names[start + row], names[start + column]
+    etag_of = dict(zip(memory["source_ref"], memory["etag"], strict=True)) | dict(etags)
+    inspected = _seen(facts) if facts is not None else ()
+    found = {ref: phash for ref, etag, phash in inspected if etag_of.get(ref) == etag}
+    found |= remembered_hashes(etags, memory)
+    unseen = sorted(etags.keys() - found.keys())
+    if unseen:
+        wanted = pd.DataFrame({"source_ref": unseen, "etag": [etags[ref] for ref in unseen]})
+        found |= {ref: phash for ref, _, phash in _seen(inspect_images(storage, wanted))}
+    shapeless = sum(found.get(ref) == SHOWS_NOTHING for ref in etags)
+    if shapeless:
+        log.info("%d of %d images show nothing to find near duplicates by", shapeless, len(etags))
+    return found
+
+
+def remembered_hashes(etags: Mapping[str, str], memory: pd.DataFrame) -> dict[str, str]:
+    """source_ref -> hash, of images that still have the ETag they had when it was made."""
+    columns = (memory[name].tolist() for name in ("source_ref", "etag", "phash"))
+    return {
+        ref: phash
+        for ref, etag, phash in zip(*columns, strict=True)
+        if isinstance(phash, str) and etags.get(ref, etag) == etag
+    }
+
+
+def look_alikes(
+    hashes: Mapping[str, str], remembered: Mapping[str, str], *, max_distance: int
+) -> dict[str, str]:
+    """source_ref -> the first image, in order, of those it looks like; that look like no other: not in it.
+
+    Images that were together once stay so, also when the one between them is replaced: an image's group may
+    grow, and two groups may become one, but none is taken apart.
+
+    :param hashes: by source_ref, of present and past images.
+    :param remembered: what this returned for the version before.
+    :param max_distance: how many of the 64 bits may differ (quality.near_duplicate_distance).
+    """
+    clusters = Clusters(sorted(hashes.keys() | remembered.keys() | set(remembered.values())))
+    for one, other in sorted(remembered.items()):
+        clusters.join(one, other)
+    shown = sorted(ref for ref, phash in hashes.items() if phash != SHOWS_NOTHING)
+    first = linked_groups(to_numbers(hashes[ref] for ref in shown), max_distance=max_distance)
+    for ref, place in zip(shown, first.tolist(), strict=True):
+        clusters.join(shown[place], ref)
+    groups = clusters.groups()
+    several = {group for ref, group in groups.items() if group != ref}
+    return {ref: group for ref, group in groups.items() if group in several}
+
+
+class Clusters:
+    """Joined sets; each is named by its smallest member, whatever the order of joining."""
+
+    def __init__(self, members: list[str]) -> None:
+        self._above = {member: member for member in members}
+
+    def find(self, member: str) -> str:
+        """The name of the set that a member is in."""
+        while (above := self._above[member]) != member:
+            self._above[member] = self._above[above]
+            member = above
+        return member
+
+    def join(self, one: str, other: str) -> None:
+        """Make the sets of two members one."""
+        low, high = sorted((self.find(one), self.find(other)))
+        self._above[high] = low
+
+    def groups(self) -> dict[str, str]:
+        """Each member -> the name of its set, in the order of the members that it was made of."""
+        return {member: self.find(member) for member in self._above}
+
+
+def _seen(facts: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """source_ref, ETag and hash of images whose bytes were there when they were inspected."""
+    there = facts[~facts["gone"]]
+    phashes = (phash if isinstance(phash, str) else SHOWS_NOTHING for phash in there["phash"])
+    return zip(there["source_ref"], there["etag"], phashes, strict=True)

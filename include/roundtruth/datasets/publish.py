@@ -8,9 +8,7 @@ claimed and never published is a gap: nothing lists it, `roundtruth dataset` pas
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +17,11 @@ import msgspec
 import pandas as pd
 
 from roundtruth import __version__
-from roundtruth.annotations import from_parquet, table, to_parquet
+from roundtruth.annotations import table
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.card import card_files, split_counts
-from roundtruth.datasets.changes import Changes, compare
 from roundtruth.datasets.contact_sheet import Shown, choose_images, thumbnail
+from roundtruth.datasets.diff import VersionDiff, compare
 from roundtruth.datasets.folder import (
     DatasetFolder,
     VersionFolder,
@@ -32,10 +30,12 @@ from roundtruth.datasets.folder import (
     version_number,
 )
 from roundtruth.datasets.latest import move_latest
+from roundtruth.datasets.parts import write_parts
 from roundtruth.datasets.report import Picture, report_html
-from roundtruth.datasets.split_memory import SPLIT_MEMORY
-from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS, INDEX
-from roundtruth.datasets.tree import TreeFile, TreeMaker
+from roundtruth.datasets.tables import LEFT_OUT_IMAGES
+from roundtruth.datasets.tree import TREE_FORMAT, TreeFile, TreeMaker, image_path, label_file_count
+from roundtruth.datasets.version_index import TABLE_FILES, label_files, table_files
+from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress, VersionWriter
 from roundtruth.datasets.versions import (
     VersionRecord,
@@ -56,23 +56,6 @@ class PublishedVersion:
     uri: ObjectUri
     record: VersionRecord
     created: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Parent:
-    record: VersionRecord | None
-    uri: ObjectUri
-    images: pd.DataFrame
-    labels: pd.DataFrame
-
-    @property
-    def copies(self) -> dict[tuple[str, str], str]:
-        """(source_ref, etag) -> path in the parent, of the images that it holds itself."""
-        if self.record is None or self.record.layout != "tree":
-            return {}
-        paths = "images/" + self.images["split"] + "/" + self.images["file"]
-        identities = zip(self.images["source_ref"], self.images["etag"], strict=True)
-        return dict(zip(identities, paths, strict=True))
 
 
 def publish_version(
@@ -96,9 +79,41 @@ def publish_version(
     return done
 
 
+def record_of(candidate: Candidate, version: str) -> VersionRecord:
+    """What version.json says of a candidate as that version, but for the index, which is made last."""
+    splits = split_counts(candidate)
+    return VersionRecord(
+        dataset=candidate.dataset,
+        version=version,
+        parent=candidate.parent,
+        project=candidate.project,
+        rounds=candidate.rounds,
+        roundtruth=__version__,
+        layout=candidate.layout,
+        formats=candidate.formats,
+        classes=candidate.classes,
+        images=len(candidate.images),
+        boxes=len(candidate.labels),
+        negatives=sum(counts.negatives for counts in splits.values()),
+        partial=candidate.partial,
+        splits=splits,
+        left_out=dict(sorted(Counter(one.reason for one in candidate.left_out).items())),
+        repairs=msgspec.structs.asdict(candidate.repairs),
+        torn_groups=candidate.torn_groups,
+        tables=dict(candidate.laid.parts),
+        tree_format=TREE_FORMAT,
+        round_digests=dict(candidate.round_digests),
+        settings_digest=candidate.settings_digest,
+        spec_digest=candidate.digest,
+        index_sha256="",
+        files=0,
+        bytes=0,
+    )
+
+
 def _published(storage: Storage, folder: DatasetFolder, candidate: Candidate) -> PublishedVersion | None:
     newest = newest_version(storage, folder)
-    if newest is not None and newest.spec_digest == candidate.digest:
+    if newest is not None and _content_digest(storage, folder, newest) == candidate.digest:
         uri = folder.version(newest.version).uri
         return PublishedVersion(version=newest.version, uri=uri, record=newest, created=False)
     if (newest.version if newest else None) != candidate.parent:
@@ -107,6 +122,11 @@ def _published(storage: Storage, folder: DatasetFolder, candidate: Candidate) ->
             f"was assembled on {candidate.parent or 'no version'}; assemble it again."
         )
     return None
+
+
+def _content_digest(storage: Storage, folder: DatasetFolder, record: VersionRecord) -> str:
+    # Before tables had parts, another digest stood in version.json.
+    return record.spec_digest if record.tables else read_tables(storage, folder, record).content_digest
 
 
 def _claim(storage: Storage, folder: DatasetFolder, candidate: Candidate) -> VersionFolder:
@@ -146,63 +166,59 @@ def _write_files(
 ) -> VersionRecord:
     parent = _read_parent(storage, folder, candidate)
     writer = VersionWriter(storage, version, candidate, progress)
-    writer.write(_tables(candidate))
+    write_parts(storage, folder, candidate.laid.new)
+    record = record_of(candidate, version.name)
     maker = TreeMaker(candidate.classes, candidate.formats)
     if candidate.layout == "tree":
-        writer.write(_label_files(maker, candidate))
-        writer.write(maker.split_files())
-        writer.copy_images(parent.copies, parent.uri)
-    else:
-        writer.mention(_label_files(maker, candidate))
-        writer.mention(maker.split_files())
-        writer.mention_images()
-    writer.write(maker.data_yaml())
-    writer.write(_descriptions(storage, candidate, version, parent))
-    index = to_parquet(table(writer.rows, INDEX), INDEX)
-    storage.write(version.index, index)
+        writer.write(label_files(candidate.images, candidate.labels, record))
+        writer.write(table_files(candidate.images, candidate.labels, _left_out(candidate)))
+        writer.copy_images(_copies(parent), parent.folder.uri if parent else folder.uri)
+    writer.write(maker.data_yaml(record.splits, candidate.unknown))
+    changes = compare(parent, record, candidate.images, candidate.labels)
+    writer.write(_descriptions(candidate, record, changes))
+    pictures = _pictures(storage, candidate, version)
+    report = report_html(candidate, record, changes, pictures)
+    writer.write_first(TreeFile(path="report.html", data=report))
+    index = writer.write_index()
+    return _with_index(record, candidate, index, writer.rows)
+
+
+def _with_index(
+    record: VersionRecord, candidate: Candidate, index: bytes, rows: list[dict[str, object]]
+) -> VersionRecord:
+    files, size = len(rows), sum(int(str(row["size"])) for row in rows)
+    if candidate.layout == "packed":
+        made = label_file_count(candidate.formats, record.images, len(record.splits))
+        files += record.images + made + len(TABLE_FILES)
+        size += int(candidate.images["bytes"].sum())
     return msgspec.structs.replace(
-        _record(candidate, version),
-        index_sha256=hashlib.sha256(index).hexdigest(),
-        files=len(writer.rows),
-        bytes=sum(int(str(row["size"])) for row in writer.rows),
+        record, index_sha256=hashlib.sha256(index).hexdigest(), files=files, bytes=size
     )
 
 
-def _read_parent(storage: Storage, folder: DatasetFolder, candidate: Candidate) -> _Parent:
+def _read_parent(storage: Storage, folder: DatasetFolder, candidate: Candidate) -> VersionTables | None:
     if candidate.parent is None:
-        return _Parent(
-            record=None, uri=folder.uri, images=table([], DATASET_IMAGES), labels=table([], DATASET_LABELS)
-        )
-    version = folder.version(candidate.parent)
-    return _Parent(
-        record=read_version(storage, version),
-        uri=version.uri,
-        images=from_parquet(storage.read(version.images), DATASET_IMAGES, name=str(version.images)),
-        labels=from_parquet(storage.read(version.labels), DATASET_LABELS, name=str(version.labels)),
-    )
+        return None
+    record = read_version(storage, folder.version(candidate.parent))
+    return read_tables(storage, folder, record) if record else None
 
 
-def _tables(candidate: Candidate) -> Iterator[TreeFile]:
-    yield TreeFile(path="images.parquet", data=to_parquet(candidate.images, DATASET_IMAGES))
-    yield TreeFile(path="labels.parquet", data=to_parquet(candidate.labels, DATASET_LABELS))
-    yield TreeFile(path="splits.parquet", data=to_parquet(candidate.splits, SPLIT_MEMORY))
+def _copies(parent: VersionTables | None) -> dict[tuple[str, str], str]:
+    """(source_ref, etag) -> path in the parent, of the images that it holds itself."""
+    if parent is None or parent.record.layout != "tree":
+        return {}
+    columns = (parent.images[name] for name in ("source_ref", "etag", "split", "file"))
+    return {(ref, etag): image_path(split, file) for ref, etag, split, file in zip(*columns, strict=True)}
 
 
-def _label_files(maker: TreeMaker, candidate: Candidate) -> Iterator[TreeFile]:
-    for image, boxes in candidate.images_with_boxes():
-        yield from maker.image_files(image, boxes)
+def _left_out(candidate: Candidate) -> pd.DataFrame:
+    return table([msgspec.structs.asdict(one) for one in candidate.left_out], LEFT_OUT_IMAGES)
 
 
-def _descriptions(
-    storage: Storage, candidate: Candidate, version: VersionFolder, parent: _Parent
-) -> Iterator[TreeFile]:
-    changes, record = _changes(candidate, parent), _record(candidate, version)
+def _descriptions(candidate: Candidate, record: VersionRecord, changes: VersionDiff) -> Iterator[TreeFile]:
     for path, data in card_files(candidate, record, changes).items():
         yield TreeFile(path=path, data=data)
-    pictures = _pictures(storage, candidate, version)
-    yield TreeFile(path="report.html", data=report_html(candidate, record, changes, pictures))
     yield TreeFile(path="changes.json", data=changes.to_json())
-    yield TreeFile(path="left_out.csv", data=_left_out(candidate))
 
 
 def _pictures(storage: Storage, candidate: Candidate, version: VersionFolder) -> list[Picture]:
@@ -216,49 +232,3 @@ def _pictures(storage: Storage, candidate: Candidate, version: VersionFolder) ->
         return shown, thumbnail(content.data, shown) if content is not None and usable else None
 
     return list(storage.run_many(look, choose_images(candidate)))
-
-
-def _changes(candidate: Candidate, parent: _Parent) -> Changes:
-    known = set(parent.record.classes) if parent.record else set()
-    return compare(
-        (parent.images, parent.labels),
-        (candidate.images, candidate.labels),
-        parent=candidate.parent,
-        classes_added=tuple(name for name in candidate.classes if name not in known),
-    )
-
-
-def _left_out(candidate: Candidate) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["source_ref", "reason"])
-    writer.writerows([one.source_ref, one.reason] for one in candidate.left_out)
-    return text.getvalue().encode("utf-8", "surrogatepass")
-
-
-def _record(candidate: Candidate, version: VersionFolder) -> VersionRecord:
-    """What version.json says, but for the index, which is made last."""
-    splits = split_counts(candidate)
-    return VersionRecord(
-        dataset=candidate.dataset,
-        version=version.name,
-        parent=candidate.parent,
-        project=candidate.project,
-        rounds=candidate.rounds,
-        roundtruth=__version__,
-        layout=candidate.layout,
-        formats=candidate.formats,
-        classes=candidate.classes,
-        images=len(candidate.images),
-        boxes=len(candidate.labels),
-        negatives=sum(counts.negatives for counts in splits.values()),
-        partial=sum(1 for classes in candidate.images["unknown"] if len(classes)),
-        splits=splits,
-        left_out=dict(sorted(Counter(one.reason for one in candidate.left_out).items())),
-        repairs=msgspec.structs.asdict(candidate.repairs),
-        torn_groups=candidate.torn_groups,
-        spec_digest=candidate.digest,
-        index_sha256="",
-        files=0,
-        bytes=0,
-    )

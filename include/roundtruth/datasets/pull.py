@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roundtruth.annotations import from_parquet
-from roundtruth.datasets.candidate import images_with_boxes
-from roundtruth.datasets.folder import DatasetFolder, VersionFolder
+from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.local_tree import (
     CHECKED_IMAGES,
     local_path,
@@ -18,24 +17,29 @@ from roundtruth.datasets.local_tree import (
     sha256_of,
     write_whole,
 )
-from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS, INDEX, SOURCE, TABLES
-from roundtruth.datasets.tree import TreeFile, TreeMaker
+from roundtruth.datasets.tables import DATASET_IMAGES, INDEX, TABLES
+from roundtruth.datasets.tree import TREE_FORMAT, TreeFile, image_path
+from roundtruth.datasets.version_index import Row, label_files, object_of, read_index, table_files
+from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
 
-Row = Mapping[str, Any]  # of INDEX
+# Where trees have files (tree.py). In a folder that holds a pull nothing else belongs there.
+OWN_FOLDERS = frozenset({"images", "labels", "voc", "annotations", "manifest"})
+OWN_FILES = frozenset({"annot.csv", "data.yaml", "images.parquet", "labels.parquet", "left_out.csv"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class PulledVersion:
-    """A version on this machine; ``kept`` files were there already, whole."""
+    """A version on this machine; ``kept`` files were there already, whole; ``foreign`` ones were deleted."""
 
     target: Path
     record: VersionRecord
     files: int
     kept: int
+    foreign: int = 0
 
 
 def pull_version(
@@ -56,69 +60,51 @@ def pull_version(
     :raises DatasetError: when there is no such version, the folder holds something else, a path of the index
         leads out of it, or what is read does not have the digest that the index says.
     """
-    folder = DatasetFolder(root / "datasets" / name)
-    record = resolve_version(storage, folder, version)
-    puller = _Puller(storage, folder.version(record.version), record, target, progress)
-    rows = read_index(storage, folder.version(record.version), record)
+    dataset = DatasetFolder(root / "datasets" / name)
+    tables = read_tables(storage, dataset, resolve_version(storage, dataset, version))
+    rows = read_index(storage, tables.folder, tables.record, tables.images)
     places = {row["path"]: local_path(target, row["path"]) for row in rows}
+    puller = _Puller(storage, tables, target, progress)
     puller.prepare(places)
     puller.fetch([row for row in rows if row["held"] != TABLES], places)
-    puller.make([row for row in rows if row["held"] == TABLES], places)
-    write_whole(target / "version.json", encode_version(record))
-    return PulledVersion(target=target, record=record, files=len(rows), kept=puller.kept)
-
-
-def read_index(storage: Storage, version: VersionFolder, record: VersionRecord) -> list[Row]:
-    """The rows of a version's index.
-
-    :raises DatasetError: when it is not the one that version.json names.
-    """
-    data = storage.read(version.index)
-    if hashlib.sha256(data).hexdigest() != record.index_sha256:
-        raise DatasetError(f"{version.index} is not the index that version.json names; it was changed.")
-    frame = from_parquet(data, INDEX, name=str(version.index)).astype(object)
-    return [
-        dict(zip(INDEX.names, values, strict=True))
-        for values in frame.where(frame.notna(), None).itertuples(index=False, name=None)
-    ]
-
-
-def made_files(images: bytes, labels: bytes, record: VersionRecord) -> Iterator[TreeFile]:
-    """The files of a packed version that are made from its tables, given as Parquet."""
-    maker = TreeMaker(record.classes, record.formats)
-    tables = (
-        from_parquet(images, DATASET_IMAGES, name="images.parquet"),
-        from_parquet(labels, DATASET_LABELS, name="labels.parquet"),
+    made: set[str] = set()
+    if tables.record.layout == "packed":
+        made = puller.make({row["path"]: row for row in rows if row["held"] == TABLES})
+    puller.foreign += _delete_foreign(target, made.union(places))
+    write_whole(target / "version.json", encode_version(tables.record))
+    return PulledVersion(
+        target=target, record=tables.record, files=puller.done, kept=puller.kept, foreign=puller.foreign
     )
-    for image, boxes in images_with_boxes(*tables):
-        yield from maker.image_files(image, boxes)
-    yield from maker.split_files()
 
 
-def object_of(version: VersionFolder, row: Row) -> ObjectUri:
-    """Where the bytes of a row lie that is not made from the tables."""
-    return ObjectUri.parse(row["source_ref"]) if row["held"] == SOURCE else version.uri / row["path"]
+def _made_files(tables: VersionTables) -> Iterator[TreeFile]:
+    """What a packed version does not hold as files."""
+    if tables.record.tables:
+        yield from table_files(tables.images, tables.labels, tables.left_out)
+    yield from label_files(tables.images, tables.labels, tables.record)
 
 
 class _Puller:
     def __init__(
-        self,
-        storage: Storage,
-        version: VersionFolder,
-        record: VersionRecord,
-        target: Path,
-        progress: Progress | None,
+        self, storage: Storage, tables: VersionTables, target: Path, progress: Progress | None
     ) -> None:
         self.kept = 0
+        self.done = 0
+        self.foreign = 0
         self._storage = storage
-        self._version = version
-        self._record = record
+        self._version = tables.folder
+        self._tables = tables
+        self._record = tables.record
         self._target = target
         self._progress = progress
-        self._done = 0
 
     def prepare(self, places: Mapping[str, Path]) -> None:
         """Take away what another version left in the folder, then leave this version's index there."""
+        if self._record.tree_format > TREE_FORMAT:
+            raise DatasetError(
+                f"{self._tables.name} was made by roundtruth {self._record.roundtruth}, whose label files "
+                "this one does not know; pull it with that version or a newer one."
+            )
         self._target.mkdir(parents=True, exist_ok=True)
         index = self._target / "index.parquet"
         if not index.is_file() and any(self._target.iterdir()):
@@ -127,8 +113,11 @@ class _Puller:
         (self._target / "version.json").unlink(missing_ok=True)
         if index.is_file() and index.read_bytes() != data:
             old = from_parquet(index.read_bytes(), INDEX, name=str(index))
-            for path in sorted(set(old["path"]) - set(places)):
-                local_path(self._target, path).unlink(missing_ok=True)
+            paths = set(old["path"]) | _paths_of_images(self._target / "images.parquet")
+            for path in sorted(paths - set(places)):
+                place = local_path(self._target, path)
+                self.foreign += place.is_file()
+                place.unlink(missing_ok=True)
         write_whole(index, data)
 
     def fetch(self, rows: Iterable[Row], places: Mapping[str, Path]) -> None:
@@ -152,25 +141,31 @@ class _Puller:
                     lines.write(f"{sha256}\t{row['etag']}\t{row['path']}\n")
                 self._advance(kept=was_there)
 
-    def make(self, rows: Iterable[Row], places: Mapping[str, Path]) -> None:
-        """Make the files that lie nowhere."""
-        expected = {row["path"]: row for row in rows}
-        if not expected:
-            return
-        images, labels = ((self._target / name).read_bytes() for name in ("images.parquet", "labels.parquet"))
-        for file in made_files(images, labels, self._record):
+    def make(self, expected: dict[str, Row]) -> set[str]:
+        """Make the files that lie nowhere.
+
+        :param expected: the rows of those that the index names; it does in versions of old alone.
+        :returns: their paths.
+        """
+        known = bool(expected)
+        made = set()
+        for file in _made_files(self._tables):
+            made.add(file.path)
             row = expected.pop(file.path, None)
-            if row is None or row["sha256"] != hashlib.sha256(file.data).hexdigest():
+            sha256 = hashlib.sha256(file.data).hexdigest()
+            if known and (row is None or row["sha256"] != sha256):
                 raise DatasetError(
                     f"{file.path} of {self._version.name} comes out otherwise than its index says; it "
                     f"was made by roundtruth {self._record.roundtruth}: pull it with that version."
                 )
-            was_there = _is_there(places[file.path], row["size"], row["sha256"])
+            place = local_path(self._target, file.path)
+            was_there = _is_there(place, len(file.data), sha256)
             if not was_there:
-                write_whole(places[file.path], file.data)
+                write_whole(place, file.data)
             self._advance(kept=was_there)
         if expected:
             raise DatasetError(f"{min(expected)} of {self._version.name} cannot be made from its tables.")
+        return made
 
     def _read(self, row: Row) -> bytes:
         uri = object_of(self._version, row)
@@ -189,9 +184,41 @@ class _Puller:
 
     def _advance(self, *, kept: bool) -> None:
         self.kept += kept
-        self._done += 1
+        self.done += 1
         if self._progress is not None:
-            self._progress(self._done, self._record.files)
+            self._progress(self.done, self._record.files)
+
+
+def _delete_foreign(target: Path, paths: Set[str]) -> int:
+    """Delete what is of no file of the version; the number of deleted files.
+
+    An interrupted pull of a packed version leaves files that no index or table in the folder names: an image
+    of it without its label file would be trained on as a negative. So do caches that trainers left beside
+    labels that are others now.
+    """
+    deleted = 0
+    for folder, _, files in os.walk(target):  # which does not go into linked folders
+        inside = Path(folder).relative_to(target)
+        if inside.parts[:1] and inside.parts[0] not in OWN_FOLDERS:
+            continue
+        for file in files:
+            ours = bool(inside.parts) or file in OWN_FILES or file.endswith(".partial")
+            if ours and (inside / file).as_posix() not in paths:
+                Path(folder, file).unlink()
+                deleted += 1
+    return deleted
+
+
+def _paths_of_images(images: Path) -> set[str]:
+    """Paths of images and label files that a pull of a packed version made; its index does not name them."""
+    if not images.is_file():
+        return set()
+    frame = from_parquet(images.read_bytes(), DATASET_IMAGES, name=str(images))
+    paths = set()
+    for split, file in zip(frame["split"], frame["file"], strict=True):
+        stem = file.rpartition(".")[0]
+        paths |= {image_path(split, file), f"labels/{split}/{stem}.txt", f"voc/{split}/{stem}.xml"}
+    return paths
 
 
 def _is_there(place: Path, size: int, sha256: str) -> bool:

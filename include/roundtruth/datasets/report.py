@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
 from roundtruth.charts import histogram
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.card import card_plots, missing_classes
-from roundtruth.datasets.changes import Changes
 from roundtruth.datasets.contact_sheet import COLORS, Shown
+from roundtruth.datasets.diff import VersionDiff
 from roundtruth.datasets.heat_maps import box_maps, square_map
 from roundtruth.datasets.versions import VersionRecord
 
@@ -37,7 +36,7 @@ figcaption { font-size: 12px; overflow-wrap: anywhere; color: #444; }
 
 
 def report_html(
-    candidate: Candidate, record: VersionRecord, changes: Changes, pictures: Sequence[Picture]
+    candidate: Candidate, record: VersionRecord, changes: VersionDiff, pictures: Sequence[Picture]
 ) -> bytes:
     """The page; the same version gives the same bytes."""
     title = f"{record.dataset} {record.version}"
@@ -111,7 +110,7 @@ def _split_table(record: VersionRecord) -> str:
     return f"<table>\n<tr>{head}</tr>\n{rows}</table>"
 
 
-def _changes(changes: Changes) -> str:
+def _changes(changes: VersionDiff) -> str:
     counts = {
         "images added": len(changes.added),
         "images removed": len(changes.removed),
@@ -155,5 +154,5 @@ def _figure(shown: Shown, picture: bytes | None, record: VersionRecord) -> str:
 
 
 def _votes(candidate: Candidate) -> dict[str, int]:
-    pairs = zip(candidate.labels["answers"].tolist(), candidate.labels["votes"].tolist(), strict=True)
-    return {f"{votes}/{answers}": count for (answers, votes), count in sorted(Counter(pairs).items())}
+    pairs = candidate.labels[["answers", "votes"]].value_counts(dropna=False).sort_index()
+    return {f"{votes}/{answers}": int(count) for (answers, votes), count in pairs.items()}

@@ -17,11 +17,13 @@ def current_etags(storage: Storage, project: Project, source_refs: Iterable[str]
     if not wanted:
         return {}
     found: dict[str, str] = {}
-    if any(source_ref.startswith(f"{project.images_uri}") for source_ref in wanted):
+    prefix = str(project.images_uri)
+    elsewhere = sorted(ref for ref in wanted if not ref.startswith(prefix))
+    if len(elsewhere) < len(wanted):
         for stored in storage.list_objects(project.images_uri):
-            if str(stored.uri) in wanted:
-                found[str(stored.uri)] = stored.etag
-    elsewhere = sorted(ref for ref in wanted if not ref.startswith(f"{project.images_uri}"))
+            source_ref = str(stored.uri)
+            if source_ref in wanted:
+                found[source_ref] = stored.etag
     for stored_elsewhere in storage.run_many(lambda ref: storage.head(ObjectUri.parse(ref)), elsewhere):
         if stored_elsewhere is not None:
             found[str(stored_elsewhere.uri)] = stored_elsewhere.etag

@@ -1,58 +1,64 @@
-"""splits.parquet of a version: every image the dataset ever had, with its split, and what it looks like.
+"""The table of splits of a version: every image the dataset ever had, with its split, and how it looks.
 
 Each version holds its parent's rows and its own, so the memory only grows, is as immutable as the version,
-and needs one read however many versions there are. An image that left comes back to the split it had. An
-earlier version without this file is made up for by the images of all versions.
+and needs one read however many versions there are. An image that left comes back to the split it had. A
+version of before tables had parts holds it as splits.parquet; one without it is made up for by the images of
+all versions.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from roundtruth.annotations import from_parquet, table
 from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.groups import group_images, pinned_images
-from roundtruth.datasets.near_duplicates import fingerprint
-from roundtruth.datasets.splits import assign_splits, torn_groups
+from roundtruth.datasets.near_duplicates import hashes_of, look_alikes, remembered_hashes
+from roundtruth.datasets.splits import Held, assign_splits, torn_groups
 from roundtruth.datasets.tables import DATASET_IMAGES
 from roundtruth.datasets.versions import VersionRecord, list_versions
 from roundtruth.project import Project
-from roundtruth.storage import ObjectUri, Storage
-
-log = logging.getLogger(__name__)
+from roundtruth.storage import Storage
 
 SPLIT_MEMORY = pa.schema(
     [
         ("source_ref", pa.string()),  # sorted by it
         ("etag", pa.string()),  # of the image when it was last in a version
         ("split", pa.string()),  # the one it had then
-        ("fingerprint", pa.string()),  # of that image; null where nobody asked for it, or it has none
+        ("phash", pa.string()),  # of that image (near_duplicates.py); null where nobody asked for it
+        ("looks_like", pa.string()),  # the first image it was ever near, or near through others; null: none
     ]
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assigned:
-    """The split of each image of a version, what to remember, and how many groups lie in several splits."""
+    """The split of each image of a version, what to remember, and how many groups lie in several splits.
 
-    splits: Mapping[str, str]
+    ``splits`` are in the order of the images.
+    """
+
+    splits: Sequence[str]
     memory: pd.DataFrame
     torn: int
 
 
 def read_memory(storage: Storage, folder: DatasetFolder, parent: VersionRecord | None) -> pd.DataFrame:
-    """The memory of the newest version, SPLIT_MEMORY."""
+    """SPLIT_MEMORY of a newest version whose tables have no parts; with parts it is among layers.Layers."""
     if parent is None:
         return table([], SPLIT_MEMORY)
     uri = folder.version(parent.version).splits
     content = storage.read_if_there(uri)
     if content is not None:
-        return from_parquet(content.data, SPLIT_MEMORY, name=str(uri))
+        return _read(content.data, str(uri))
     known = [table([], SPLIT_MEMORY)]
     for record in list_versions(storage, folder):
         images = folder.version(record.version).images
@@ -61,38 +67,121 @@ def read_memory(storage: Storage, folder: DatasetFolder, parent: VersionRecord |
 
 
 def assign_and_remember(
-    storage: Storage, project: Project, images: pd.DataFrame, labels: pd.DataFrame, memory: pd.DataFrame
+    storage: Storage,
+    project: Project,
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    memory: pd.DataFrame,
+    facts: pd.DataFrame | None = None,
 ) -> Assigned:
     """Give the images of the next version their splits.
 
-    Looking for near duplicates reads each image once: its fingerprint is remembered.
+    Looking for near duplicates reads each image once that no round inspected: its hash is remembered.
 
-    :param images: with source_ref and etag; ``labels`` with source_ref and class_id.
+    Images that have a split already are only counted, so what this costs hangs on the new ones; not where
+    images are pinned, or `group_by` is set: then the groups of all of them are made anew.
+
+    :param images: with source_ref, etag and boxes; ``labels`` with class_id, in the order of the images.
+    :param facts: what rounds saw of their images (image_facts.IMAGE_FACTS).
     :raises DatasetError: when an image, or images of one group, are pinned to different splits.
     """
-    etags = dict(zip(images["source_ref"], images["etag"], strict=True))
-    prints = _fingerprints(storage, project, etags, memory)
-    past = dict(zip(memory["source_ref"], memory["etag"], strict=True))
-    groups = group_images(project, past | etags, prints)
+    etags = dict(_pairs(images, "etag"))
+    everything = dict(_pairs(memory, "etag")) | etags
+    hashes, alike = _looks(storage, project, etags, memory, facts)
+    groups = _groups(project, everything, alike)
+    before = dict(_pairs(memory, "split"))
+    splits = _splits(project, images, labels, before, groups)
+    order = sorted(everything)
+    remembered = {
+        "source_ref": order,
+        "etag": [everything[ref] for ref in order],
+        "split": [splits.get(ref) or before[ref] for ref in order],
+        "phash": [hashes.get(ref) for ref in order],
+        "looks_like": [alike.get(ref) for ref in order],
+    }
+    return Assigned(
+        splits=[splits[ref] for ref in etags],
+        memory=pa.table(remembered, schema=SPLIT_MEMORY).to_pandas(),
+        torn=torn_groups({ref: splits[ref] for ref in groups if ref in splits}, groups),
+    )
+
+
+def _pairs(frame: pd.DataFrame, column: str) -> zip[tuple[str, str]]:
+    # Lists: pandas hands out the strings of a column one by one twenty times slower.
+    return zip(frame["source_ref"].tolist(), frame[column].tolist(), strict=True)
+
+
+def _groups(project: Project, etags: Mapping[str, str], alike: Mapping[str, str]) -> dict[str, str]:
+    """source_ref -> the name of its group; images that are nobody's like may be missing."""
+    if project.dataset.group_by is None:
+        counts = Counter(etags.values())
+        etags = {ref: etag for ref, etag in etags.items() if counts[etag] > 1}
+    return group_images(project, etags, alike)
+
+
+def _splits(
+    project: Project,
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    before: Mapping[str, str],
+    groups: Mapping[str, str],
+) -> dict[str, str]:
+    """source_ref -> split, of all images of the version."""
+    refs = images["source_ref"].tolist()
+    pinned = pinned_images(project, refs)
+    # A pin may move whole groups, so then nothing is settled.
+    settled = {} if pinned else {ref: before[ref] for ref in refs if ref in before}
+    new = [ref for ref in refs if ref not in settled]
+    if not new:
+        return settled
+    split_of_image = np.array([settled.get(ref, "") for ref in refs], dtype=object)
+    counts = images["boxes"].to_numpy(np.int64)
+    class_ids = labels["class_id"].to_numpy(np.int64)
+    owner = np.repeat(np.arange(len(images)), counts)
     classes: dict[str, list[int]] = {}
-    for source_ref, class_id in zip(labels["source_ref"], labels["class_id"].tolist(), strict=True):
-        classes.setdefault(source_ref, []).append(class_id)
-    splits = assign_splits(
-        etags,
+    fresh = (split_of_image == "")[owner]
+    for place, class_id in zip(owner[fresh].tolist(), class_ids[fresh].tolist(), strict=True):
+        classes.setdefault(refs[place], []).append(class_id)
+    held = {}
+    for split in sorted(set(settled.values())):
+        inside = split_of_image == split
+        boxes = Counter(dict(enumerate(np.bincount(class_ids[inside[owner]]).tolist())))
+        held[split] = Held(int(inside.sum()), int((inside & (counts == 0)).sum()), +boxes)
+    of_new = {groups.get(ref, ref) for ref in new}
+    return settled | assign_splits(
+        new,
         project.dataset.splits.model_dump(),
-        dict(zip(memory["source_ref"], memory["split"], strict=True)),
+        {ref: split for ref, split in before.items() if groups.get(ref, ref) in of_new},
         groups=groups,
         class_ids=classes,
-        pinned=pinned_images(project, etags),
+        pinned=pinned,
+        held=held,
     )
-    rows: list[dict[str, object]] = [
-        {"source_ref": ref, "etag": etag, "split": splits[ref], "fingerprint": prints.get(ref)}
-        for ref, etag in etags.items()
-    ]
-    kept = memory[~memory["source_ref"].isin(set(etags))]
-    return Assigned(
-        splits=splits, memory=_newest([kept, table(rows, SPLIT_MEMORY)]), torn=torn_groups(splits, groups)
-    )
+
+
+def _looks(
+    storage: Storage,
+    project: Project,
+    etags: Mapping[str, str],
+    memory: pd.DataFrame,
+    facts: pd.DataFrame | None,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Hashes, and which images look alike; what is remembered of both where the project does not ask."""
+    alike = {ref: other for ref, other in _pairs(memory, "looks_like") if isinstance(other, str)}
+    by = project.dataset.group_by
+    if by is None or not by.near_duplicates:
+        return remembered_hashes(etags, memory), alike
+    hashes = hashes_of(storage, etags, memory, facts)
+    return hashes, look_alikes(hashes, alike, max_distance=project.quality.near_duplicate_distance)
+
+
+def _read(data: bytes, name: str) -> pd.DataFrame:
+    """Also a memory of before perceptual hashes: it held other fingerprints, which say nothing now."""
+    always = pa.schema([SPLIT_MEMORY.field(column) for column in ("source_ref", "etag", "split")])
+    splits = from_parquet(data, always, name=name)
+    if not set(SPLIT_MEMORY.names) <= set(pq.read_schema(io.BytesIO(data)).names):
+        return _newest([table([], SPLIT_MEMORY), splits])
+    return from_parquet(data, SPLIT_MEMORY, name=name)
 
 
 def _newest(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -102,30 +191,3 @@ def _newest(tables: list[pd.DataFrame]) -> pd.DataFrame:
         newest[SPLIT_MEMORY.names], schema=SPLIT_MEMORY, preserve_index=False
     ).to_pandas()
     return fitting
-
-
-def _fingerprints(
-    storage: Storage, project: Project, etags: Mapping[str, str], memory: pd.DataFrame
-) -> dict[str, str]:
-    """Of past images and of those that were never looked at under their present ETag."""
-    columns = (memory[name] for name in ("source_ref", "etag", "fingerprint"))
-    prints = {
-        ref: digits
-        for ref, etag, digits in zip(*columns, strict=True)
-        if isinstance(digits, str) and etags.get(ref, etag) == etag
-    }
-    by = project.dataset.group_by
-    if by is None or not by.near_duplicates:
-        return prints
-
-    def look(source_ref: str) -> tuple[str, str | None]:
-        content = storage.read_if_there(ObjectUri.parse(source_ref))
-        return source_ref, fingerprint(content.data) if content else None
-
-    unseen = sorted(etags.keys() - prints.keys())
-    found = {ref: digits for ref, digits in storage.run_many(look, unseen) if digits}
-    if len(found) < len(unseen):
-        log.info(
-            "%d of %d images show no shape to find near duplicates by", len(unseen) - len(found), len(unseen)
-        )
-    return prints | found

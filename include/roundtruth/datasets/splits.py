@@ -10,11 +10,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from roundtruth.datasets.stratify import place_groups, wanted_counts
 from roundtruth.errors import DatasetError
+
+
+class Held(NamedTuple):
+    """What a split holds: images, those of them without a box, boxes by class id."""
+
+    images: int
+    negatives: int
+    boxes: Mapping[int, int]
+
+
+_NOTHING = Held(0, 0, {})
 
 
 def assign_splits(
@@ -25,6 +37,7 @@ def assign_splits(
     groups: Mapping[str, str] | None = None,
     class_ids: Mapping[str, Sequence[int]] | None = None,
     pinned: Mapping[str, str] | None = None,
+    held: Mapping[str, Held] | None = None,
 ) -> dict[str, str]:
     """Give every image a split.
 
@@ -38,6 +51,7 @@ def assign_splits(
         it is a group of its own.
     :param class_ids: source_ref -> the class of each of its boxes; an image that is not in it is a negative.
     :param pinned: source_ref -> split, whatever it was before.
+    :param held: split -> what is in it beside ``source_refs``: images that nobody has to place again.
     :returns: source_ref -> split, sorted by source_ref.
     :raises DatasetError: when images of one group are pinned to different splits.
     """
@@ -58,7 +72,7 @@ def assign_splits(
         (images for images in members.values() if images[0] not in splits),
         key=lambda images: _place(images[0]),
     )
-    splits |= _placed(new, splits, ratios, class_ids or {})
+    splits |= _placed(new, splits, ratios, class_ids or {}, held or {})
     return {source_ref: splits[source_ref] for source_ref in everything}
 
 
@@ -101,14 +115,17 @@ def _placed(
     splits: Mapping[str, str],
     ratios: Mapping[str, float],
     class_ids: Mapping[str, Sequence[int]],
+    beside: Mapping[str, Held],
 ) -> dict[str, str]:
     """The split of each image of new groups."""
     used = {name: ratio for name, ratio in ratios.items() if ratio > 0}
-    classes = sorted({class_id for ids in class_ids.values() for class_id in ids})
+    placed_already = {class_id for of_split in beside.values() for class_id in of_split.boxes}
+    classes = sorted(placed_already.union(*class_ids.values()))
     columns = {class_id: place for place, class_id in enumerate(classes, start=2)}
 
-    def count(images: Iterable[str]) -> list[int]:
-        row = [0, 0, *(0 for _ in classes)]  # images, negatives, boxes of each class
+    def count(images: Iterable[str], others: Held) -> list[int]:
+        # images, negatives, boxes of each class
+        row = [others.images, others.negatives, *(others.boxes.get(class_id, 0) for class_id in classes)]
         for source_ref in images:
             ids = class_ids.get(source_ref, ())
             row[0] += 1
@@ -120,10 +137,14 @@ def _placed(
     by_split: dict[str, list[str]] = defaultdict(list)
     for source_ref, split in splits.items():
         by_split[split].append(source_ref)
-    held = np.array([count(by_split[name]) for name in used], dtype=np.float64)
-    elsewhere = np.array(count(ref for name, refs in by_split.items() if name not in used for ref in refs))
-    sizes = np.array([count(images) for images in new], dtype=np.float64).reshape(-1, len(classes) + 2)
-    totals = held.sum(axis=0) + sizes.sum(axis=0) + elsewhere
+    everywhere = {
+        name: count(by_split[name], beside.get(name, _NOTHING)) for name in {*used, *by_split, *beside}
+    }
+    held = np.array([everywhere[name] for name in used], dtype=np.float64)
+    sizes = np.array([count(images, _NOTHING) for images in new], dtype=np.float64).reshape(
+        -1, len(classes) + 2
+    )
+    totals = np.array(list(everywhere.values())).sum(axis=0) + sizes.sum(axis=0)
     wanted = np.array([wanted_counts(list(used.values()), int(total)) for total in totals]).T
     names = list(used)
     placed = place_groups(sizes, held, wanted)

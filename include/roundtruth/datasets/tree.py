@@ -8,7 +8,8 @@ image's pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
@@ -16,6 +17,9 @@ from roundtruth.datasets.formats import csv, manifest, voc, yolo
 from roundtruth.datasets.formats.coco import CocoDocument
 
 SPLITS = ("train", "val", "test")
+# Packed versions hold no label files: whoever pulls one makes them. Other bytes from the same tables need
+# another number here, so that a pull of years later says what it cannot make (test_tree.py holds the bytes).
+TREE_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +32,12 @@ class TreeImage:
     width: int
     height: int
     orientation: int = 1  # EXIF, 1–8
+    unknown: tuple[int, ...] = ()  # classes that nobody was asked for on it: unknown, not absent
 
     @property
     def path(self) -> str:
         """Where the image lies in the tree."""
-        return f"images/{self.split}/{self.file}"
+        return image_path(self.split, self.file)
 
     @property
     def stem(self) -> str:
@@ -50,6 +55,18 @@ class TreeFile:
     source_ref: str = ""
 
 
+def image_path(split: str, file: str) -> str:
+    """Where an image lies in the tree."""
+    return f"images/{split}/{file}"
+
+
+def label_file_count(formats: Sequence[str], images: int, splits: int) -> int:
+    """How many files a TreeMaker makes of so many images in so many splits, without data.yaml."""
+    of_an_image = len({"yolo", "voc"} & set(formats))
+    of_all = splits * ("coco" in formats) + ("csv" in formats) + 2 * ("manifest" in formats)
+    return images * of_an_image + of_all
+
+
 class TreeMaker:
     """Makes the files of a tree; the same images in the same order give the same bytes."""
 
@@ -60,6 +77,7 @@ class TreeMaker:
         self._csv: list[bytes] = [csv.HEADER]
         self._manifest: list[bytes] = []
         self._splits: set[str] = set()
+        self._unknown: Counter[int] = Counter()
 
     def image_files(self, image: TreeImage, boxes: Sequence[PixelBox]) -> Iterator[TreeFile]:
         """The label files of one image; what belongs into files of a whole split is kept for the end.
@@ -67,6 +85,7 @@ class TreeMaker:
         :param boxes: inside the image, in pixels of the stored image.
         """
         self._splits.add(image.split)
+        self._unknown.update(image.unknown)
         width, height = upright_size(image.width, image.height, image.orientation)
         upright = [upright_box(box, image.width, image.height, image.orientation) for box in boxes]
         of_image = {"split": image.split, "source_ref": image.source_ref}
@@ -96,11 +115,20 @@ class TreeMaker:
                 )
             )
 
-    def data_yaml(self) -> Iterator[TreeFile]:
-        """data.yaml, once all images were given; nothing without YOLO."""
+    def data_yaml(
+        self, splits: Iterable[str] | None = None, unknown: Mapping[int, int] | None = None
+    ) -> Iterator[TreeFile]:
+        """data.yaml, once all images were given; nothing without YOLO.
+
+        :param splits: those with images, and ``unknown`` class id -> images on which nobody was asked for
+            it, of a dataset whose images are not given.
+        """
         if "yolo" in self.formats:
-            filled = [split for split in SPLITS if split in self._splits]
-            yield TreeFile(path="data.yaml", data=yolo.encode_data_yaml(self.names, filled))
+            held = self._splits if splits is None else set(splits)
+            filled = [split for split in SPLITS if split in held]
+            counts = self._unknown if unknown is None else unknown
+            data = yolo.encode_data_yaml(self.names, filled, unknown=dict(sorted(counts.items())))
+            yield TreeFile(path="data.yaml", data=data)
 
     def split_files(self) -> Iterator[TreeFile]:
         """The files that hold the boxes of all images, once all of them were given."""

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from roundtruth.annotations import from_parquet
+import pandas as pd
+
 from roundtruth.datasets.folder import DatasetFolder, VersionFolder
 from roundtruth.datasets.formats.yolo import decode_data_yaml
+from roundtruth.datasets.image_rules import image_problem, labeled_sizes
 from roundtruth.datasets.local_tree import CHECKED_IMAGES, local_path, read_checked_images, sha256_of
-from roundtruth.datasets.pull import Row, made_files, object_of, read_index
-from roundtruth.datasets.tables import DATASET_IMAGES, SOURCE, TABLES
-from roundtruth.datasets.tree import TreeFile
+from roundtruth.datasets.stored_images import image_bytes_problem
+from roundtruth.datasets.tables import SOURCE, TABLES
+from roundtruth.datasets.version_index import TABLE_FILES, Row, object_of
+from roundtruth.datasets.version_tables import (
+    VersionTables,
+    made_label_files,
+    read_pulled_tables,
+    read_rows,
+    read_tables,
+)
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, read_version, resolve_version
-from roundtruth.datasets.yolo_rules import label_problems, pairing_problems, size_problem
+from roundtruth.datasets.yolo_rules import (
+    data_yaml_problems,
+    is_image,
+    is_label,
+    label_problems,
+    pairing_problems,
+    size_problem,
+)
 from roundtruth.errors import DatasetError, RoundtruthError
 from roundtruth.storage import ObjectUri, Storage, StoredObject
 
 # Files of a version that stand in no index: they hold it, or come before it.
 UNLISTED = frozenset({"version.json", "index.parquet", "claim.json", CHECKED_IMAGES})
+
+
+_STRAY = "is not in the index: it does not belong to the version"
+_THERE = "is not in the index as a file of this folder: the version has it from its tables or its source"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -37,7 +57,11 @@ class FileProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was found. ``unchecked`` images have the right size, but nothing to compare their bytes with."""
+    """What was found.
+
+    ``unchecked`` images have the right size, and in S3 the right ETag, but their bytes were not compared:
+    there is nothing to compare them with, or a quick look was asked for.
+    """
 
     problems: tuple[FileProblem, ...]
     files: int
@@ -54,18 +78,27 @@ class _Look:
 
 
 def verify_version(
-    storage: Storage, root: ObjectUri, name: str, version: str, progress: Progress | None = None
+    storage: Storage,
+    root: ObjectUri,
+    name: str,
+    version: str,
+    progress: Progress | None = None,
+    *,
+    quick: bool = False,
 ) -> Verification:
-    """Verify a published version where it lies: files by SHA-256, images by size and ETag.
+    """Verify a published version where it lies: files by SHA-256, images by the MD5 that their ETag is.
 
+    All bytes are read, those of images in blocks: a packed version's are its sources.
+
+    :param quick: compare sizes and ETags of images only, which tells a replaced image and reads none.
     :raises DatasetError: when there is no such version.
     """
     folder = DatasetFolder(root / "datasets" / name)
     record = resolve_version(storage, folder, version)
     found = folder.version(record.version)
     try:
-        rows = read_index(storage, found, record)
-        tables = _whole_tables(storage, found, rows)
+        tables, damage = _tables(lambda: read_tables(storage, folder, record), "parts")
+        rows = read_rows(storage, found, record, tables)
     except RoundtruthError as error:
         return _unusable(str(error))
     there = {
@@ -75,16 +108,15 @@ def verify_version(
     def look(row: Row) -> _Look:
         if not row["sha256"]:
             stored = storage.head(object_of(found, row)) if row["held"] == SOURCE else there.get(row["path"])
-            return _look_at_image(row, stored)
+            return _look_at_image(storage, row, stored, quick=quick)
         return _look_at_bytes(row, storage.read(found.uri / row["path"]) if row["path"] in there else None)
 
-    made = {row["path"]: row for row in rows if row["held"] == TABLES and tables is not None}
     looks = storage.run_many(lambda row: (row, look(row)), [row for row in rows if row["held"] != TABLES])
-    remade = (
-        (made[file.path], _look_at_bytes(made[file.path], file.data)) for file in _made(made, tables, record)
-    )
-    strays = set(there) - {row["path"] for row in rows}
-    return _verification([*_counted(looks, len(rows), progress), *remade], rows, strays, tables, record)
+    made = [(row, _look_at_bytes(row, file.data)) for row, file in made_label_files(rows, tables)]
+    rows = [*(row for row in rows if row["held"] != TABLES), *(row for row, _ in made)]
+    strays = set(there) - {row["path"] for row in rows if row["held"] not in {SOURCE, TABLES}}
+    seen = [*_counted(looks, len(rows), progress), *made]
+    return _verification(seen, rows, strays, tables, record, damage)
 
 
 def verify_folder(folder: Path, progress: Progress | None = None) -> Verification:
@@ -98,13 +130,18 @@ def verify_folder(folder: Path, progress: Progress | None = None) -> Verificatio
         raise DatasetError(f"{folder} is an unfinished pull; pull the version again to complete it.")
     if not (folder / "data.yaml").is_file():
         raise DatasetError(f"{folder} is no dataset: it has neither version.json nor data.yaml.")
-    names, _ = decode_data_yaml((folder / "data.yaml").read_bytes(), file=str(folder / "data.yaml"))
+    data_yaml = (folder / "data.yaml").read_bytes()
+    names, _ = decode_data_yaml(data_yaml, file=str(folder / "data.yaml"))
+    problems = [FileProblem(path="data.yaml", problem=text) for text in data_yaml_problems(data_yaml)]
     paths = _paths(folder)
-    labels = {path: (folder / path).read_bytes() for path in paths if _is_label(path)}
+    problems += _label_problems(
+        {path: (folder / path).read_bytes() for path in paths if is_label(path)}, len(names)
+    )
+    images = sorted(path for path in paths if is_image(path))
     # Without images beside them, as `convert` leaves labels that were given none, there is nothing to pair.
-    pairs = pairing_problems(paths) if any(path.startswith("images/") for path in paths) else ()
-    problems = [FileProblem(path=path, problem=problem) for path, problem in pairs]
-    problems += _label_problems(labels, len(names))
+    problems += [FileProblem(path=path, problem=text) for path, text in pairing_problems(paths) if images]
+    looks = Storage().run_many(lambda path: (path, image_problem(folder / path)), images)
+    problems += [FileProblem(path=path, problem=text) for path, text in looks if text]
     return Verification(problems=tuple(sorted(problems)), files=len(paths))
 
 
@@ -115,32 +152,48 @@ def _verify_pulled(folder: Path, progress: Progress | None) -> Verification:
     record = read_version(storage, version)
     try:
         assert record is not None  # noqa: S101  # verify_folder looked
-        rows = read_index(storage, version, record)
-        tables = _whole_tables(storage, version, rows)
+        tables, damage = _tables(lambda: read_pulled_tables(storage, version, record), TABLE_FILES[0])
+        rows = read_rows(storage, version, record, tables)
+        rows += [row for row, _ in made_label_files(rows, tables) if record.tables]
         places = {row["path"]: local_path(folder, row["path"]) for row in rows}
     except RoundtruthError as error:
         return _unusable(str(error))
     checked = read_checked_images(folder)
+    sizes = labeled_sizes(tables.images) if tables is not None else {}
 
     def look(row: Row) -> _Look:
         place = places[row["path"]]
         if row["sha256"]:
             return _look_at_bytes(row, place.read_bytes() if place.is_file() else None)
-        return _look_at_pulled_image(row, place, checked.get((row["path"], row["etag"])))
+        seen = _look_at_pulled_image(row, place, checked.get((row["path"], row["etag"])))
+        if seen.problem or row["path"] not in sizes:
+            return seen
+        return replace(seen, problem=image_problem(place, sizes[row["path"]]))
 
     looks = storage.run_many(lambda row: (row, look(row)), rows)
-    strays = _paths(folder) - {row["path"] for row in rows}
-    return _verification(_counted(looks, len(rows), progress), rows, strays, tables, record)
+    listed = {row["path"] for row in rows}
+    damage = [] if TABLE_FILES[0] in listed else damage  # a tree's index says it of each table
+    strays = _paths(folder) - listed - (set(TABLE_FILES) if record.tables else set())
+    return _verification(_counted(looks, len(rows), progress), rows, strays, tables, record, damage)
+
+
+def _tables(read: Callable[[], VersionTables], place: str) -> tuple[VersionTables | None, list[FileProblem]]:
+    """The tables, or what is wrong with them."""
+    try:
+        return read(), []
+    except RoundtruthError as error:
+        return None, [FileProblem(path=place, problem=str(error))]
 
 
 def _verification(
     looks: Iterable[tuple[Row, _Look]],
     rows: list[Row],
     strays: set[str],
-    tables: tuple[bytes, bytes] | None,
+    tables: VersionTables | None,
     record: VersionRecord,
+    damage: Iterable[FileProblem],
 ) -> Verification:
-    problems: list[FileProblem] = []
+    problems = list(damage)
     labels: dict[str, bytes] = {}
     unchecked = 0
     for row, seen in looks:
@@ -149,34 +202,18 @@ def _verification(
         elif seen.label is not None:
             labels[row["path"]] = seen.label
         unchecked += seen.unchecked
+    listed = {row["path"] for row in rows}
     problems += [
-        FileProblem(path=path, problem="is not in the index: it does not belong to the version")
+        FileProblem(path=path, problem=_THERE if path in listed else _STRAY)
         for path in strays - UNLISTED
+        if not _is_cache(path)
     ]
     problems += [
         FileProblem(path=path, problem=text) for path, text in pairing_problems(row["path"] for row in rows)
     ]
     problems += _label_problems(labels, len(record.classes))
-    problems += _size_problems(tables[0]) if tables is not None else []
+    problems += _size_problems(tables.images) if tables is not None else []
     return Verification(problems=tuple(sorted(problems)), files=len(rows), unchecked=unchecked)
-
-
-def _whole_tables(storage: Storage, version: VersionFolder, rows: list[Row]) -> tuple[bytes, bytes] | None:
-    """images.parquet and labels.parquet, or None when one is damaged: that is named like any other file."""
-    digests = {row["path"]: row["sha256"] for row in rows}
-    found = [storage.read_if_there(uri) for uri in (version.images, version.labels)]
-    data = [content.data for content in found if content is not None]
-    sha256s = [hashlib.sha256(one).hexdigest() for one in data]
-    if sha256s != [digests.get("images.parquet"), digests.get("labels.parquet")]:
-        return None
-    return data[0], data[1]
-
-
-def _made(
-    made: dict[str, Row], tables: tuple[bytes, bytes] | None, record: VersionRecord
-) -> Iterator[TreeFile]:
-    if made and tables is not None:
-        yield from (file for file in made_files(*tables, record) if file.path in made)
 
 
 def _look_at_bytes(row: Row, data: bytes | None) -> _Look:
@@ -184,15 +221,18 @@ def _look_at_bytes(row: Row, data: bytes | None) -> _Look:
         return _Look(problem="is missing")
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         return _Look(problem=f"is not what was published: {len(data)} bytes, {row['size']} in the index")
-    return _Look(label=data if _is_label(row["path"]) else None)
+    return _Look(label=data if is_label(row["path"]) else None)
 
 
-def _look_at_image(row: Row, stored: StoredObject | None) -> _Look:
+def _look_at_image(storage: Storage, row: Row, stored: StoredObject | None, *, quick: bool) -> _Look:
     if stored is None:
         return _Look(problem="is missing")
     if (stored.size, stored.etag) != (row["size"], row["etag"]):
         return _Look(problem=f"is another image than was published ({stored.uri})")
-    return _Look()
+    if quick:
+        return _Look(unchecked=True)
+    problem, unchecked = image_bytes_problem(storage, stored)
+    return _Look(problem=problem, unchecked=unchecked)
 
 
 def _look_at_pulled_image(row: Row, place: Path, sha256: str | None) -> _Look:
@@ -218,13 +258,11 @@ def _label_problems(labels: dict[str, bytes], classes: int) -> list[FileProblem]
     ]
 
 
-def _size_problems(images: bytes) -> list[FileProblem]:
-    frame = from_parquet(images, DATASET_IMAGES, name="images.parquet")
-    columns = (frame[name].tolist() for name in ("split", "file", "width", "height"))
+def _size_problems(images: pd.DataFrame) -> list[FileProblem]:
     return [
-        FileProblem(path=f"images/{split}/{file}", problem=problem)
-        for split, file, width, height in zip(*columns, strict=True)
-        if (problem := size_problem(width, height))
+        FileProblem(path=path, problem=problem)
+        for path, size in labeled_sizes(images).items()
+        if (problem := size_problem(size.width, size.height))
     ]
 
 
@@ -241,8 +279,9 @@ def _paths(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def _is_label(path: str) -> bool:
-    return path.startswith("labels/") and path.endswith(".txt")
+def _is_cache(path: str) -> bool:
+    """Ultralytics leaves one a split beside the labels when it trains."""
+    return path.startswith("labels/") and path.count("/") == 1 and path.endswith(".cache")
 
 
 def _unusable(reason: str) -> Verification:

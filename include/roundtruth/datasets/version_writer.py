@@ -1,15 +1,17 @@
-"""Writes the files of one version into its folder, skips what is there already, and keeps their index."""
+"""Writes the files of one version into its folder, never over one that is there, and keeps their index."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from roundtruth.annotations import table, to_parquet
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.folder import VersionFolder
-from roundtruth.datasets.tables import HERE, SOURCE, TABLES
+from roundtruth.datasets.tables import HERE, INDEX
 from roundtruth.datasets.tree import TreeFile, TreeImage
+from roundtruth.datasets.version_index import file_row
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage, StoredObject
 
@@ -30,8 +32,8 @@ class _Copy:
 class VersionWriter:
     """Writes in parallel; the rows of the index are in ``rows``, sorted by path.
 
-    What an earlier call left in the folder belongs to the same candidate (see claim.json), so an object with
-    the right size and MD5 is taken as written.
+    What is in the folder belongs to the same candidate (see claim.json): an earlier call left it, or another
+    publisher writes it at this moment. So an object with the right size and MD5 is taken as written.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class VersionWriter:
         self._rows: dict[str, dict[str, object]] = {}
         self._there = {str(stored.uri): stored for stored in storage.list_objects(version.uri)}
         self._done = 0
-        of_an_image = len({"yolo", "voc"} & set(candidate.formats)) + (candidate.layout == "tree")
+        of_an_image = len({"yolo", "voc"} & set(candidate.formats)) + 1 if candidate.layout == "tree" else 0
         self._all = of_an_image * len(candidate.images)
 
     @property
@@ -53,14 +55,27 @@ class VersionWriter:
         return [self._rows[path] for path in sorted(self._rows)]
 
     def write(self, files: Iterable[TreeFile]) -> None:
-        """Write files into the version's folder."""
-        for file in self._storage.run_many(self._put, files):
-            self._note(file, HERE)
+        """Write files into the version's folder that come out the same whoever makes them.
 
-    def mention(self, files: Iterable[TreeFile]) -> None:
-        """Put files into the index that whoever pulls the version makes from its tables."""
-        for file in files:
-            self._note(file, TABLES)
+        :raises DatasetError: when a file of that name is there and differs.
+        """
+        for file in self._storage.run_many(self._put, files):
+            self._note(file)
+
+    def write_first(self, file: TreeFile) -> None:
+        """Write a file unless there is one, which then is taken: what it shows may be gone by now."""
+        there = not self._storage.write_if_absent(self._version.uri / file.path, file.data)
+        data = self._storage.read(self._version.uri / file.path) if there else file.data
+        self._note(replace(file, data=data))
+
+    def write_index(self) -> bytes:
+        """Write the index of all files so far, as the last of them; returns its bytes.
+
+        :raises DatasetError: when another one is there.
+        """
+        index = to_parquet(table(self.rows, INDEX), INDEX)
+        self._put(TreeFile(path=self._version.index.name, data=index))
+        return index
 
     def copy_images(self, parent: dict[tuple[str, str], str], parent_uri: ObjectUri) -> None:
         """Copy all images on the server's side: from the parent version where it has them, or their source.
@@ -87,11 +102,6 @@ class VersionWriter:
             )
         self._note_copies(images)
 
-    def mention_images(self) -> None:
-        """Put images into the index that stay where they are."""
-        for (image, etag, size), _ in self._images():
-            self._note_image(image, SOURCE, size=size, etag=etag, source_etag=etag)
-
     def _images(self) -> list[tuple[tuple[TreeImage, str, int], ObjectUri]]:
         frame = self._candidate.images
         known = zip(self._candidate.images_with_boxes(), frame["etag"], frame["bytes"].tolist(), strict=True)
@@ -100,9 +110,15 @@ class VersionWriter:
     def _put(self, file: TreeFile) -> TreeFile:
         uri = self._version.uri / file.path
         stored = self._there.get(str(uri))
-        # The ETag of a small object is its MD5, except under SSE-KMS: there it is written once more.
-        if stored is None or stored.etag != hashlib.md5(file.data, usedforsecurity=False).hexdigest():
-            self._storage.write(uri, file.data)
+        # The ETag of a small object is its MD5, except under SSE-KMS: there it is read to be compared.
+        if stored is not None and stored.etag == hashlib.md5(file.data, usedforsecurity=False).hexdigest():
+            return file
+        if not self._storage.write_if_absent(uri, file.data) and self._storage.read(uri) != file.data:
+            raise DatasetError(
+                f"{uri} is there already and differs from what {self._candidate.dataset!r} "
+                f"{self._version.name} holds; nobody but a publisher of roundtruth may write there. Move the "
+                "unfinished folder away and run again."
+            )
         return file
 
     def _copy(self, copy: _Copy) -> tuple[ObjectUri, bool]:
@@ -125,28 +141,20 @@ class VersionWriter:
                 raise DatasetError(
                     f"{target}, the copy of {image.source_ref} ({size} bytes), {found}; run again."
                 )
-            self._note_image(image, HERE, size=size, etag=copied.etag, source_etag=etag)
+            self._rows[image.path] = {
+                "path": image.path,
+                "held": HERE,
+                "size": size,
+                "etag": copied.etag,
+                "split": image.split,
+                "source_ref": image.source_ref,
+                "source_etag": etag,
+            }
 
-    def _note(self, file: TreeFile, held: str) -> None:
-        self._rows[file.path] = {
-            "path": file.path,
-            "held": held,
-            "size": len(file.data),
-            "sha256": hashlib.sha256(file.data).hexdigest(),
-            "split": file.split,
-            "source_ref": file.source_ref,
-        }
+    def _note(self, file: TreeFile) -> None:
+        self._rows[file.path] = file_row(file, HERE)
         if file.source_ref:
             self._advance()
-
-    def _note_image(self, image: TreeImage, held: str, **columns: object) -> None:
-        self._rows[image.path] = {
-            "path": image.path,
-            "held": held,
-            "split": image.split,
-            "source_ref": image.source_ref,
-            **columns,
-        }
 
     def _advance(self) -> None:
         self._done += 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from roundtruth.datasets.folder import DatasetFolder, VersionFolder, version_name, version_number
 from roundtruth.datasets.latest import latest_version
+from roundtruth.datasets.parts import Part
 from roundtruth.errors import DatasetError
 from roundtruth.storage import Storage
 
@@ -44,9 +46,14 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     repairs: dict[str, int]  # what was done to boxes -> how many
     spec_digest: str
     index_sha256: str
-    files: int  # rows of the index
-    bytes: int  # of all files of the tree
+    files: int  # of the tree
+    bytes: int  # of images and of all files that the version's folder holds
     torn_groups: int = 0  # groups in several splits: their images were apart before group_by was set
+    # What follows is missing in versions from before tables had parts: they hold each table as a whole file.
+    tables: dict[str, tuple[Part, ...]] = {}
+    tree_format: int = 0  # see tree.TREE_FORMAT
+    round_digests: dict[str, str] = {}  # round -> SHA-256 of its round.json
+    settings_digest: str = ""  # of what the project file says about the dataset
 
 
 def read_version(storage: Storage, folder: VersionFolder) -> VersionRecord | None:
@@ -66,6 +73,11 @@ def read_version(storage: Storage, folder: VersionFolder) -> VersionRecord | Non
 def encode_version(record: VersionRecord) -> bytes:
     """version.json; the same record gives the same bytes."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def content_header(version: Any) -> list[object]:
+    """What decides what trainers get beside images and boxes, of a record or a candidate."""
+    return [version.dataset, version.layout, version.formats, version.classes]
 
 
 def list_versions(storage: Storage, folder: DatasetFolder) -> tuple[VersionRecord, ...]:

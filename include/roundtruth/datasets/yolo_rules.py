@@ -2,13 +2,15 @@
 
 It skips an image whose label breaks one, with a warning that is easily missed; here each is a problem. Sides
 under 10 pixels and coordinates outside 0–1 are refused, duplicate rows are dropped, and a label file is found
-by putting `labels` for `images` and `.txt` for the suffix.
+by putting `labels` for the last `images` of a path and `.txt` for the suffix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+
+import yaml
 
 from roundtruth.datasets.formats.yolo import decode_row
 from roundtruth.errors import DatasetError
@@ -43,22 +45,40 @@ def label_problems(data: bytes, classes: int) -> Iterator[str]:
         seen.setdefault(row, number)
 
 
+def data_yaml_problems(data: bytes) -> Iterator[str]:
+    """What is wrong with a data.yaml whose names can be read."""
+    content = yaml.safe_load(data)
+    for split in ("train", "val"):
+        if not content.get(split):
+            yield f"names no {split} images"
+    count, names = content.get("nc"), content["names"]
+    if count is not None and count != len(names):
+        yield f"says nc: {count} and has {len(names)} names"
+
+
 def pairing_problems(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     """(path, what is wrong): images without a label file and label files without an image."""
     everything = set(paths)
-    images = {path for path in everything if path.startswith("images/") and is_image(path)}
+    images = {path for path in everything if is_image(path) and "images" in _folders(path)}
     labels = {label_path(path) for path in images}
     for path in sorted(images):
         if label_path(path) not in everything:
             yield path, f"has no label file {label_path(path)}; it would be trained on as a negative"
     for path in sorted(everything - labels):
-        if path.startswith("labels/") and path.endswith(".txt"):
+        if is_label(path):
             yield path, "has no image; it would never be read"
 
 
 def label_path(image: str) -> str:
-    """Where the label file of `images/…` lies."""
-    return str(PurePosixPath("labels", *PurePosixPath(image).parts[1:]).with_suffix(".txt"))
+    """Where the label file of `…/images/…` lies: the last folder of that name counts."""
+    folders = list(_folders(image))
+    folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    return str(PurePosixPath(*folders, PurePosixPath(image).name).with_suffix(".txt"))
+
+
+def is_label(path: str) -> bool:
+    """Whether a path is that of a label file."""
+    return path.endswith(".txt") and "labels" in _folders(path)
 
 
 def is_image(path: str) -> bool:
@@ -71,3 +91,7 @@ def size_problem(width: int, height: int) -> str | None:
     if min(width, height) >= MIN_SIDE:
         return None
     return f"is {width}×{height} pixels; sides under {MIN_SIDE} are refused"
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path).parts[:-1]

@@ -66,6 +66,10 @@ class JobFolder:
                 answers += self._decode(uri, data)
             yield row, tuple(answers)
 
+    def answered_rows(self) -> frozenset[int]:
+        """The 0-based rows of the manifest that workers answered; their files are listed, not read."""
+        return frozenset(self._response_files())
+
     def _response_files(self) -> dict[int, list[ObjectUri]]:
         found: dict[int, list[tuple[int, ObjectUri]]] = defaultdict(list)
         for stored in self.storage.list_objects(self.uri / "annotations/worker-response"):

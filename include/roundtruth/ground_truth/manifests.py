@@ -170,7 +170,7 @@ def _choose(values: dict[str, msgspec.Raw], attribute: str | None) -> tuple[str,
         tasks = ", ".join(sorted({metadata.type or "no type" for _, metadata in found}))
         raise _UnusableError(ProblemKind.UNSUPPORTED, f"holds no box or class label, only {tasks}")
     # max keeps the first of equals, and later attributes come later on the line: hence reversed.
-    return _usable(*max(reversed(candidates), key=lambda pair: _moment(pair[1].creation_date)))
+    return _usable(*max(reversed(candidates), key=lambda pair: moment_of(pair[1].creation_date)))
 
 
 def _usable(name: str, metadata: _Metadata) -> tuple[str, _Metadata]:
@@ -281,7 +281,7 @@ def _class_map(metadata: _Metadata, name: str) -> dict[int, str]:
         ) from None
 
 
-def _moment(creation_date: str) -> datetime:
+def moment_of(creation_date: str) -> datetime:
     """Real files hold naive ISO dates (UTC), `Z`, `+0000` and JavaScript's; others count as oldest."""
     for read in (datetime.fromisoformat, _javascript_moment):
         try:

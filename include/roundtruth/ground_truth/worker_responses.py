@@ -38,9 +38,10 @@ def read_worker_response(
         return (), (ManifestError(f"{file} is not a worker response: {error}."),)
     answers: list[WorkerAnswer] = []
     problems: list[ManifestError] = []
-    for answer in response.answers:
+    for number, answer in enumerate(response.answers, start=1):
+        # Errors end up in logs and reports, where no raw worker id may stand: its place tells which answer.
         try:
-            answers.append(_read_answer(answer, file))
+            answers.append(_read_answer(answer, f"{file}: answer {number} of the file"))
         except ManifestError as problem:
             problems.append(problem)
     return tuple(answers), tuple(problems)
@@ -84,8 +85,8 @@ _KNOWN_KEYS = {"boundingBoxes", "inputImageProperties", "label", "labels"}
 _decoder = msgspec.json.Decoder(_Response, strict=False)
 
 
-def _read_answer(answer: _Answer, file: str) -> WorkerAnswer:
-    element = _find_element(answer, file)
+def _read_answer(answer: _Answer, name: str) -> WorkerAnswer:
+    element = _find_element(answer, name)
     size = element.input_image_properties or _Size()
     boxes = element.bounding_boxes if isinstance(element.bounding_boxes, list) else []
     labels = element.labels or ([element.label] if element.label is not None else [])
@@ -103,19 +104,16 @@ def _read_answer(answer: _Answer, file: str) -> WorkerAnswer:
     )
 
 
-def _find_element(answer: _Answer, file: str) -> _Element:
+def _find_element(answer: _Answer, name: str) -> _Element:
     """The one entry of answerContent with boxes or labels; a form without either is not an answer of ours."""
-    for name, content in sorted(answer.answer_content.items()):
+    for key, content in sorted(answer.answer_content.items()):
         if not isinstance(content, dict) or not _KNOWN_KEYS & content.keys() or "labeledImage" in content:
             continue
         try:
             return msgspec.convert(content, _Element, strict=False)
         except msgspec.ValidationError as error:
-            raise ManifestError(
-                f"{file}: the answer of {answer.worker_id} has a broken {name}: {error}."
-            ) from error
+            raise ManifestError(f"{name} has a broken {key}: {error}.") from error
     found = ", ".join(sorted(answer.answer_content)) or "nothing"
     raise ManifestError(
-        f"{file}: the answer of {answer.worker_id} holds {found}, neither boxes nor labels; "
-        "was the job made with another worker template?"
+        f"{name} holds {found}, neither boxes nor labels; was the job made with another worker template?"
     )

@@ -86,6 +86,12 @@ def label_checks(settings: Quality, categories: Sequence[str]) -> tuple[Check, .
             if_critical="quarantine",
         ),
         Check(
+            name="box_area",
+            rule=Between(column="area_px2", at_least=settings.min_box_area),
+            description=f"The area of a box is at least {settings.min_box_area:g} px²",
+            if_critical="quarantine",
+        ),
+        Check(
             name="aspect_ratio",
             rule=Between(column="aspect_ratio", at_most=settings.max_aspect_ratio),
             description=f"A box is at most {settings.max_aspect_ratio:g} times as long as it is wide",

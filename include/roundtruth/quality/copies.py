@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roundtruth.quality.image_facts import extension_lies
+from roundtruth.quality.membership import is_among
 from roundtruth.quality.near_duplicates import copies_in_other_groups, earliest_copies, to_numbers
 
 
@@ -23,17 +24,19 @@ def content_measures(
     """
     inspected = images[["source_ref", "status"]].merge(facts, on="source_ref", validate="many_to_one")
     own = facts[facts["phash"].notna()]
-    earlier = known[known["phash"].notna() & ~known["source_ref"].isin(facts["source_ref"])]
+    earlier = known[known["phash"].notna() & ~is_among(known["source_ref"], facts["source_ref"])]
     everything = pd.concat([earlier, own.sort_values("source_ref", kind="stable")], ignore_index=True)
-    first = earliest_copies(to_numbers(everything["phash"]), max_distance=max_distance)
+    first = earliest_copies(to_numbers(everything["phash"].tolist()), max_distance=max_distance)
     sha256 = everything["sha256"].to_numpy(dtype=object)
     near = (first != np.arange(len(everything))) & (sha256 != sha256[first])
     names = everything["source_ref"].to_numpy(dtype=object)
     looks_like = dict(zip(names, np.where(near, names[first], ""), strict=True))
-    shown = pd.Series([looks_like.get(name, "") for name in inspected["source_ref"]], dtype="str")
+    shown = pd.Series([looks_like.get(name, "") for name in inspected["source_ref"].tolist()], dtype="str")
     lies = [
         extension_lies(name, image_format)
-        for name, image_format in zip(inspected["source_ref"], inspected["format"], strict=True)
+        for name, image_format in zip(
+            inspected["source_ref"].tolist(), inspected["format"].tolist(), strict=True
+        )
     ]
     return pd.DataFrame(
         {
@@ -59,15 +62,15 @@ def content_of(
     identity = (etags + "/" + images["bytes"].astype("str")).where(etags != "")
     if facts is not None:
         digests = facts.dropna(subset=["sha256"])
-        by_name = dict(zip(digests["source_ref"], digests["sha256"], strict=True))
-        known_by = zip(images["source_ref"], identity, strict=True)
+        by_name = dict(zip(digests["source_ref"].tolist(), digests["sha256"].tolist(), strict=True))
+        known_by = zip(images["source_ref"].tolist(), identity.tolist(), strict=True)
         identity = pd.Series(
             [by_name.get(name, etag) for name, etag in known_by], index=images.index, dtype="str"
         )
     if facts is None or known is None:
         return identity, frozenset()
-    earlier = known[~known["source_ref"].isin(images["source_ref"])]
-    return identity, frozenset(earlier["sha256"].dropna())
+    earlier = known[~is_among(known["source_ref"], images["source_ref"])]
+    return identity, frozenset(earlier["sha256"].dropna().tolist())
 
 
 def look_alikes_elsewhere(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import pandas as pd
+
 from roundtruth.quality.validation import Outcome
 from roundtruth.quality.verdict import FailedCheck, Verdict
 from roundtruth.storage import ObjectUri, Storage
@@ -26,6 +28,8 @@ text-align:left;vertical-align:top}th{background:#f3f3f3}details{max-width:60rem
 """
 
 HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
+FAILING_IMAGES = "failing_images.csv"
 
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 _LINK = re.compile(r"<link\b[^>]*>", re.IGNORECASE)
@@ -50,7 +54,10 @@ def collect_site(context_folder: Path, site: Path) -> None:
 def publish_site(
     site: Path, outcomes: Sequence[Outcome], verdict: Verdict, docs_uri: ObjectUri, storage: Storage
 ) -> None:
-    """Write the index and the collected pages under ``docs_uri``; the index last."""
+    """Write the index, the collected pages and the list of all failing images under ``docs_uri``.
+
+    The index comes last. It holds failing images itself: in the console of S3 no link from it leads on.
+    """
     pages = {page.relative_to(site).as_posix(): page for page in sorted(site.rglob("*.html"))}
 
     def write(page: tuple[str, bytes]) -> None:
@@ -58,7 +65,30 @@ def publish_site(
 
     for _ in storage.run_many(write, ((key, page.read_bytes()) for key, page in pages.items())):
         pass
+    storage.write(docs_uri / FAILING_IMAGES, failing_images(outcomes, verdict), content_type=CSV)
     write(("index.html", _index(outcomes, verdict, list(pages)).encode()))
+
+
+def failing_images(outcomes: Sequence[Outcome], verdict: Verdict) -> bytes:
+    """Every image that fails a check, with the number of its rows that do: CSV, by check."""
+    severities = verdict.parameters["severities"]
+    parts = [pd.DataFrame(columns=["check", "severity", "source_ref", "failed_rows"])]
+    for outcome in outcomes:
+        if outcome.success or "source_ref" not in outcome.suite.frame:
+            continue
+        rows = outcome.suite.frame.loc[outcome.failing, "source_ref"].value_counts().sort_index()
+        name = outcome.check.name
+        parts.append(
+            pd.DataFrame(
+                {
+                    "check": name,
+                    "severity": severities[name],
+                    "source_ref": rows.index,
+                    "failed_rows": rows.to_numpy(),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True).to_csv(index=False, lineterminator="\n").encode()
 
 
 def _self_contained(page: str) -> str:
@@ -97,7 +127,8 @@ def _index(outcomes: Sequence[Outcome], verdict: Verdict, pages: Sequence[str]) 
         "<table><tr><th>table</th><th>check</th><th>rule</th><th>severity</th><th>outcome</th>"
         "<th>failed rows</th><th>of</th><th>failing images and values</th></tr>\n"
         + "\n".join(rows)
-        + f"\n</table>\n<h2>Great Expectations' results</h2><ul>{links}</ul>\n</body></html>\n"
+        + f'\n</table>\n<p><a href="{FAILING_IMAGES}">All failing images</a> as CSV</p>'
+        f"\n<h2>Great Expectations' results</h2><ul>{links}</ul>\n</body></html>\n"
     )
 
 

@@ -13,6 +13,7 @@ from roundtruth.quality.copies import look_alikes_elsewhere
 from roundtruth.quality.drift import drift_suite
 from roundtruth.quality.judging import judged
 from roundtruth.quality.measures import category_measures
+from roundtruth.quality.membership import is_among
 from roundtruth.quality.rules import Between, InSet
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
@@ -67,7 +68,7 @@ def check_dataset(
             checks=category_checks(settings),
         ),
         *split_suites,
-        *_look_alike_suites(images, facts, settings),
+        *([look_alike_suite(images, facts, settings)] if facts is not None else []),
         *([drift_suite(images, labels, *last, classes, settings)] if last is not None else []),
     ]
     counts = {
@@ -109,26 +110,25 @@ def suites_of_splits(
     )
 
 
-def _look_alike_suites(
-    images: pd.DataFrame, facts: pd.DataFrame | None, settings: Quality
-) -> tuple[Suite, ...]:
-    if facts is None:
-        return ()
+def look_alike_suite(images: pd.DataFrame, facts: pd.DataFrame, settings: Quality) -> Suite:
+    """Whether an image shows nearly the same as one of another split.
+
+    :param images: source_ref, split, etag.
+    :param facts: of these images (image_facts.IMAGE_FACTS).
+    """
     found = look_alikes_elsewhere(images, facts, max_distance=settings.near_duplicate_distance)
-    return (
-        Suite(
-            name="dataset_look_alikes",
-            frame=pd.DataFrame(
-                {
-                    "source_ref": images["source_ref"].to_numpy(),
-                    "split": images["split"].to_numpy(),
-                    "looks_like": pd.Series(found, dtype="str"),
-                    "elsewhere": (found != "").astype(float),
-                }
-            ),
-            key=("source_ref", "split", "looks_like"),
-            checks=(_NEAR_DUPLICATES_IN_ONE_SPLIT,),
+    return Suite(
+        name="dataset_look_alikes",
+        frame=pd.DataFrame(
+            {
+                "source_ref": images["source_ref"].to_numpy(),
+                "split": images["split"].to_numpy(),
+                "looks_like": pd.Series(found, dtype="str"),
+                "elsewhere": (found != "").astype(float),
+            }
         ),
+        key=("source_ref", "split", "looks_like"),
+        checks=(_NEAR_DUPLICATES_IN_ONE_SPLIT,),
     )
 
 
@@ -213,7 +213,7 @@ def _label_measures(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
         {
             "source_ref": labels["source_ref"].to_numpy(),
             "category": labels["category"].to_numpy(),
-            "image_rows": labels["source_ref"].isin(images["source_ref"]).to_numpy(dtype=float),
+            "image_rows": is_among(labels["source_ref"], images["source_ref"]).astype(float),
         }
     )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from roundtruth.quality.checks import Check
+from roundtruth.quality.membership import is_among
 from roundtruth.quality.rules import Between
 from roundtruth.quality.validation import Suite
 from roundtruth.quality_settings import Quality
@@ -37,9 +38,9 @@ def drift_suite(
     :param images: source_ref, etag, width, height; ``labels``: source_ref, category, width, height (pixels).
         The same columns of the last version.
     """
-    is_new = ~_identities(images).isin(_identities(last_images)).to_numpy()
+    is_new = ~is_among(_identities(images), _identities(last_images))
     new_images = images[is_new]
-    new_labels = labels[labels["source_ref"].isin(new_images["source_ref"])]
+    new_labels = labels[is_among(labels["source_ref"], new_images["source_ref"])]
     changes = {
         "class_distribution": _class_change(new_labels, last_labels, classes),
         "box_size": _distance(
@@ -129,11 +130,14 @@ def _distance(new: Floats, last: Floats, *, images: tuple[int, int]) -> tuple[fl
 def _sizes(labels: pd.DataFrame, images: pd.DataFrame) -> Floats:
     """The side of each box as a share of its image's: cameras of other resolutions are no drift."""
     sized = images.drop_duplicates("source_ref").set_index("source_ref")
-    area = labels["source_ref"].map(sized["width"].astype(float) * sized["height"].astype(float))
+    # Without new images pandas maps texts to texts.
+    area = (
+        labels["source_ref"].map(sized["width"].astype(float) * sized["height"].astype(float)).astype(float)
+    )
     sides = np.sqrt(labels["width"] * labels["height"] / area).to_numpy(dtype=np.float64)
     return np.asarray(sides[np.isfinite(sides)], dtype=np.float64)
 
 
 def _counts(labels: pd.DataFrame, images: pd.DataFrame) -> Floats:
     per_image = labels["source_ref"].value_counts()
-    return np.asarray(images["source_ref"].map(per_image).fillna(0), dtype=np.float64)
+    return np.asarray(images["source_ref"].map(per_image).astype(float).fillna(0), dtype=np.float64)

@@ -19,6 +19,7 @@ from roundtruth.quality.measures import (
     image_measures,
     label_measures,
 )
+from roundtruth.quality.membership import is_among
 from roundtruth.quality.quarantine import count_images, find_faults, mark_unreadable, quarantine
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
@@ -153,12 +154,12 @@ def _content_suites(
 def _judgeable(labels: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
     """Labels that would be published, and those whose image or its status nobody knows."""
     held_back = images["status"].isin([status for status in STATUSES if status not in PUBLISHABLE])
-    return ~labels["source_ref"].isin(images.loc[held_back, "source_ref"]).to_numpy()
+    return ~is_among(labels["source_ref"], images.loc[held_back, "source_ref"])
 
 
 def _published(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     published = images.loc[images["status"].isin(list(PUBLISHABLE)), "source_ref"]
-    return labels[labels["source_ref"].isin(published)]
+    return labels[is_among(labels["source_ref"], published)]
 
 
 def _faults(suites: Sequence[Suite], settings: Quality) -> dict[str, dict[str, int]]:

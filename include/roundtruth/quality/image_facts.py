@@ -46,19 +46,22 @@ UNDECODABLE = "is truncated or damaged: its pixels cannot be decoded; upload it 
 Row = dict[str, object]
 
 
-def inspect_images(storage: Storage, images: pd.DataFrame, cache: ObjectUri) -> pd.DataFrame:
+def inspect_images(storage: Storage, images: pd.DataFrame, cache: ObjectUri | None = None) -> pd.DataFrame:
     """The facts of each image (IMAGE_FACTS); those in the table at ``cache`` are not read again.
 
     :param images: source_ref and etag of images that are to be read.
     :raises StorageError: when S3 refuses; what was read until then is in the cache.
     """
     wanted = sorted(set(zip(images["source_ref"], images["etag"], strict=True)))
-    known = {identity: row for identity, row in _cached(storage, cache) if identity in set(wanted)}
+    cached = _cached(storage, cache) if cache is not None else ()
+    asked = set(wanted)
+    known = {identity: row for identity, row in cached if identity in asked}
     missing = iter([identity for identity in wanted if identity not in known])
     while chunk := list(islice(missing, CHUNK)):
         rows = run_in_order(lambda one: _facts(storage, *one), chunk, concurrency=CONCURRENCY)
         known |= dict(zip(chunk, rows, strict=True))
-        storage.write(cache, to_parquet(_facts_table(known), IMAGE_FACTS))
+        if cache is not None:
+            storage.write(cache, to_parquet(_facts_table(known), IMAGE_FACTS))
     return _facts_table(known)
 
 

@@ -14,6 +14,7 @@ from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKi
 from roundtruth.quality.checks import Check
 from roundtruth.quality.gate import check_round
 from roundtruth.quality.rules import Between
+from roundtruth.quality.seen_images import SeenImages, as_stored
 from roundtruth.quality.validation import Suite
 from roundtruth.quality.verdict import Verdict
 from roundtruth.quality_settings import Quality
@@ -36,6 +37,7 @@ def check_manifest(
     file: str,
     settings: Quality,
     categories: Sequence[str] | None = None,
+    seen: SeenImages | None = None,
     docs_uri: ObjectUri | None = None,
     storage: Storage | None = None,
 ) -> Verdict:
@@ -44,6 +46,7 @@ def check_manifest(
     Lines of image classification are counted and have no boxes to check.
 
     :param categories: the names that are allowed; without it those that the lines' class maps name.
+    :param seen: what the images of the lines are (``see_images``); without it they are taken at their word.
     :raises ManifestError: when there is no line at all, or none that can be read as a line of a manifest.
     :raises QualityError: when a check cannot be evaluated.
     """
@@ -55,12 +58,17 @@ def check_manifest(
     with_boxes = [line for line in labeled if line.image_width is not None]
     names = {name for line in with_boxes for name in line.class_map.values()}
     images = _images(lines)
+    drawn_sizes = images.dropna(subset=["width"])[["source_ref", "width", "height"]]
+    if seen is not None:
+        images = as_stored(images, seen)
     verdict = check_round(
         labels=_labels(with_boxes),
         images=images,
         planned=len(images),
         settings=settings,
         categories=sorted(names) if categories is None else categories,
+        drawn_sizes=drawn_sizes if seen else None,
+        facts=seen.facts if seen else None,
         also=[_line_suite(lines)],
         docs_uri=docs_uri,
         storage=storage,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from roundtruth.annotations import LABELED, NEGATIVE, PUBLISHABLE, UNREADABLE
 from roundtruth.quality.copies import content_of
+from roundtruth.quality.membership import is_among
 from roundtruth.quality.overlaps import highest_overlaps
 
 BOX = ["left", "top", "width", "height"]
@@ -79,6 +80,7 @@ def label_measures(
             "overhang_px": _overhang(labels, images).to_numpy(),
             "clipped_px": clipped_by.to_numpy(),
             "shorter_side_px": shorter,
+            "area_px2": np.maximum(boxes[:, 2], 0) * np.maximum(boxes[:, 3], 0),
             "aspect_ratio": aspect,
             "image_share": share,
             "same_class_iou": same,
@@ -189,7 +191,7 @@ def _size_difference(
 def _earlier_copies(content: pd.Series, known: frozenset[str]) -> NDArray[np.float64]:
     """How many earlier images of the round hold the same bytes, and one more when an earlier round does."""
     earlier = content.groupby(content, dropna=False).cumcount().to_numpy(dtype=float)
-    earlier += content.isin(known).to_numpy(dtype=float)
+    earlier += is_among(content, known).astype(float)
     return np.where(content.notna(), earlier, 0.0)
 
 

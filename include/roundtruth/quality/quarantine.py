@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roundtruth.annotations import PUBLISHABLE, QUARANTINED, STATUSES, UNREADABLE
+from roundtruth.quality.membership import is_among
 
 
 def quarantine(
@@ -19,14 +20,14 @@ def quarantine(
     :param faults: a source_ref to the checks it fails, with how many rows; see :func:`find_faults`. Images
         that would not be published anyway keep their status: they are carried to the next round as it is.
     """
-    hit = (images["source_ref"].isin(list(faults)) & images["status"].isin(list(PUBLISHABLE))).to_numpy()
+    hit = is_among(images["source_ref"], faults) & is_among(images["status"], PUBLISHABLE)
     if not hit.any():
         return labels, images
     images = images.copy()
     names = images.loc[hit, "source_ref"]
     images.loc[hit, "status"] = QUARANTINED
     images.loc[hit, "reason"] = [_reason(faults[name]) for name in names]
-    kept = ~labels["source_ref"].isin(names)
+    kept = ~is_among(labels["source_ref"], names)
     return labels[kept].reset_index(drop=True), images
 
 
@@ -40,13 +41,13 @@ def mark_unreadable(
     :param facts: source_ref and unreadable (the reason, empty where there is none); see image_facts.py.
     """
     reasons = facts.loc[facts["unreadable"] != ""].set_index("source_ref")["unreadable"]
-    hit = images["source_ref"].isin(reasons.index).to_numpy() & (images["status"] != UNREADABLE).to_numpy()
+    hit = is_among(images["source_ref"], reasons.index) & (images["status"] != UNREADABLE).to_numpy()
     if not hit.any():
         return labels, images
     images = images.copy()
     images.loc[hit, "reason"] = images.loc[hit, "source_ref"].map(reasons)
     images.loc[hit, "status"] = UNREADABLE
-    return labels[~labels["source_ref"].isin(reasons.index)].reset_index(drop=True), images
+    return labels[~is_among(labels["source_ref"], reasons.index)].reset_index(drop=True), images
 
 
 def find_faults(failures: Mapping[str, tuple[pd.Series, NDArray[np.bool_]]]) -> dict[str, dict[str, int]]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from roundtruth.errors import QualityError
@@ -130,10 +132,20 @@ def _as_shown(suite: Suite) -> pd.DataFrame:
     """The suite's table, its texts escaped: Great Expectations puts them into its pages as they are."""
     frame = suite.frame.copy(deep=False)
     for name in suite.key:
+        if not _has_markup(frame[name]):
+            continue  # nearly always, and much faster
         codes, texts = pd.factorize(frame[name], use_na_sentinel=True)
         escaped = pd.Series([*(escape(str(text)) for text in texts), None], dtype="str")
         frame[name] = escaped.iloc[codes].to_numpy()
     return frame
+
+
+def _has_markup(column: pd.Series) -> bool:
+    """Whether a text of the column would change by ``html.escape``."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return True
+    texts = pa.array(column, type=pa.string(), from_pandas=True)
+    return bool(pc.any(pc.match_substring_regex(texts, "[&<>\"']")).as_py())
 
 
 def _in_order(suite: Suite, results: Sequence[Any]) -> list[Any]:

@@ -91,8 +91,8 @@ def _unusable_reason(stored: StoredObject) -> str:
     if stored.size > MAX_BYTES:
         return f"has {stored.size} bytes, Ground Truth takes at most {MAX_BYTES}"
     key = stored.uri.key
-    if "//" in key or any(part in {".", ".."} for part in key.split("/")):
-        return "has a key with an empty, `.` or `..` part; upload it under another key"
+    if any(part in {".", ".."} for part in key.split("/")):
+        return "has a key with a `.` or `..` part; upload it under another key"
     if any(ord(character) < 32 for character in key):
         return "has a key with a control character; upload it under another key"
     return ""

@@ -1,8 +1,12 @@
-"""Collect what a finished labeling job brought: every worker's answers, and what became of each image."""
+"""Collect what a finished labeling job brought: every worker's answers, and what became of each image.
+
+A job that failed or was stopped and went on in further attempts has an output folder for each; all their
+answers count.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -68,23 +72,29 @@ def collect_answers(
     storage: Storage,
     job: str,
     categories: tuple[str, ...],
-    output: JobFolder,
+    outputs: Sequence[JobFolder],
     inputs: JobInputs,
     *,
     gold: Collection[str] = (),
+    completed: bool = True,
 ) -> CollectedJob:
     """Read a job's output folder and write its tables beside its inputs; reading again gives the same bytes.
 
     Images that the output does not account for are unlabeled, not negative.
 
+    :param outputs: the folders of all attempts, oldest first. The last one that got as far as an output
+        manifest tells what became of the images; of a worker who answered about an image in two attempts, the
+        later answer counts.
+    :param completed: whether the last attempt was completed, and so has to have an output manifest.
     :param gold: the job's gold images: they stand in the tables (``without_gold`` takes them out) and are
         counted apart.
     :raises RoundError: when the output manifest holds an image that the input manifest does not.
     :raises StorageError: when the job has no output manifest.
     """
     order = _input_order(storage, inputs)
-    answers_of = _answers(output, order)
-    records = _records(output, order, job)
+    final = _last_output(storage, outputs, completed=completed)
+    answers_of = _answers_of_all(storage, outputs, order)
+    records = _records(final, order, job) if final else {}
     rows = [_object(ref, records.get(ref), answers_of.get(ref, ())) for ref in order]
     objects = table(rows, OBJECTS)
     answers = table(list(answer_rows(answers_of.items(), job)), ANSWERS)
@@ -103,7 +113,7 @@ def collect_answers(
         unlabeled=int(counts.get(UNLABELED, 0)),
         answers=int(labels.objects["answers"].sum()),
         boxes=int((labels.answers["box"] >= 0).sum()),
-        problems=tuple(output.problems),
+        problems=tuple(problem for output in outputs for problem in output.problems),
         gold_answers=int(objects["answers"].sum() - labels.objects["answers"].sum()),
     )
 
@@ -134,9 +144,39 @@ def without_gold(tables: JobTables, gold: Collection[str]) -> JobTables:
 
 
 def _input_order(storage: Storage, inputs: JobInputs) -> list[str]:
+    return _source_refs(storage.read(inputs.manifest))
+
+
+def _source_refs(manifest: bytes) -> list[str]:
     decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    lines = storage.read(inputs.manifest).splitlines()
+    lines = manifest.splitlines()
     return [msgspec.json.decode(decoder.decode(line)["source-ref"], type=str) for line in lines if line]
+
+
+def _last_output(storage: Storage, outputs: Sequence[JobFolder], *, completed: bool) -> JobFolder | None:
+    for output in reversed(outputs):
+        if completed or storage.head(output.output_manifest):
+            return output
+    return None
+
+
+def _answers_of_all(
+    storage: Storage, outputs: Sequence[JobFolder], order: list[str]
+) -> dict[str, tuple[WorkerAnswer, ...]]:
+    found: dict[str, tuple[WorkerAnswer, ...]] = {}
+    for number, output in enumerate(outputs):
+        # A later attempt was given the output manifest of the one before, whose rows may be others.
+        rows = (_output_order(storage, output) if number else None) or order
+        for ref, answers in _answers(output, rows).items():
+            again = {answer.worker_id for answer in answers}
+            before = tuple(answer for answer in found.get(ref, ()) if answer.worker_id not in again)
+            found[ref] = before + answers
+    return found
+
+
+def _output_order(storage: Storage, output: JobFolder) -> list[str]:
+    content = storage.read_if_there(output.output_manifest)
+    return _source_refs(content.data) if content else []
 
 
 def _answers(output: JobFolder, order: list[str]) -> dict[str, tuple[WorkerAnswer, ...]]:

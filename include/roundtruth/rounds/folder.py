@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roundtruth.project import Project
-from roundtruth.rounds.names import check_round_key
-from roundtruth.storage import ObjectUri
+from roundtruth.rounds.names import check_round_key, round_order
+from roundtruth.storage import ObjectUri, Storage
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,6 @@ class RoundFolder:
         return self.uri / "consensus.json"
 
     @property
-    def gold(self) -> ObjectUri:
-        """How workers did on gold images; only where the round has some."""
-        return self.uri / "gold.json"
-
-    @property
     def figures(self) -> ObjectUri:
         """The folder of the figures that show the agreement report."""
         return self.uri / "figures"
@@ -89,9 +84,9 @@ class RoundFolder:
         """A table that one stage hands to the next, such as ``consensus/labels.parquet``."""
         return self.uri / "stages" / name
 
-    def relabel_plan(self, number: int) -> ObjectUri:
-        """The jobs of a relabel pass, 1-based."""
-        return self.uri / f"relabel-{number}.json"
+    def relabel_plan(self, number: int, attempt: int = 1) -> ObjectUri:
+        """The jobs of a relabel pass, 1-based, in the first or a later attempt at the round."""
+        return self.uri / (f"relabel-{number}.json" if attempt == 1 else f"relabel-{number}-a{attempt}.json")
 
     def job(self, name: str) -> JobInputs:
         """Where a job's inputs and collected results lie."""
@@ -130,6 +125,11 @@ class JobInputs:
         return self.uri / "request.json"
 
     @property
+    def attempts(self) -> ObjectUri:
+        """The attempts at this job; only where the first one was not completed."""
+        return self.uri / "attempts.json"
+
+    @property
     def answers(self) -> ObjectUri:
         """The answers of this job."""
         return self.uri / "answers.parquet"
@@ -148,6 +148,12 @@ class JobInputs:
 def rounds_folder(project: Project) -> ObjectUri:
     """The folder that holds all rounds of a project."""
     return project.root_uri / "rounds"
+
+
+def rounds_in_order(storage: Storage, project: Project) -> list[RoundFolder]:
+    """The folders of all rounds, planned, running or recorded; the oldest first (see names.round_order)."""
+    keys = sorted(storage.list_folders(rounds_folder(project)), key=round_order)
+    return [RoundFolder(rounds_folder(project) / key) for key in keys]
 
 
 def round_folder(project: Project, key: str) -> RoundFolder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -17,7 +17,8 @@ from roundtruth.annotations import (
 )
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
-from roundtruth.rounds.planned import read_plan, read_planned_images
+from roundtruth.rounds.planned import read_left_out, read_plan, read_planned_images
+from roundtruth.rounds.sent_back import read_sent_back, waiting_again, withdrawn
 from roundtruth.storage import Storage
 
 # These come back in the next round; whatever else a round took (labeled, negative, unreadable) is settled.
@@ -30,6 +31,9 @@ class History:
 
     settled: frozenset[tuple[str, str]] = field(default=frozenset())  # done, or in a round that still runs
     carried_over: frozenset[tuple[str, str]] = field(default=frozenset())
+    waiting: frozenset[tuple[str, str]] = field(default=frozenset())  # cut off by max_images, in no round yet
+    # By the draw (Selection.drawn_by): images that lost it; another draw may take them.
+    lost_draws: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
 
 def read_history(storage: Storage, project: Project, *, without: str | None = None) -> History:
@@ -38,13 +42,33 @@ def read_history(storage: Storage, project: Project, *, without: str | None = No
     :param without: the key of the round that asks.
     """
     settled: set[tuple[str, str]] = set()
+    waiting: set[tuple[str, str]] = set()
+    lost: dict[str, set[tuple[str, str]]] = {}
     carried: set[tuple[str, str]] = set()
+    sent = read_sent_back(storage, project)
+    gone = withdrawn(sent)
+    holders: dict[tuple[str, str], list[str]] = {identity: [] for one in sent for identity in one.images}
     for key in storage.list_folders(rounds_folder(project)):
         if key == without:
             continue
-        for identity, status in _round_images(storage, RoundFolder(rounds_folder(project) / key)):
-            (carried if status in CARRIED_OVER else settled).add(identity)
-    return History(settled=frozenset(settled), carried_over=frozenset(carried - settled))
+        folder = RoundFolder(rounds_folder(project) / key)
+        drawn_by, left_out = read_left_out(storage, folder)
+        for source_ref, etag, lost_draw in left_out.itertuples(index=False, name=None):
+            (lost.setdefault(drawn_by, set()) if lost_draw else waiting).add((source_ref, etag))
+        for identity, status in _round_images(storage, folder):
+            if status in CARRIED_OVER:
+                carried.add(identity)
+            elif (key, *identity) not in gone:  # a label that a person sent back settles nothing
+                settled.add(identity)
+            if identity in holders:
+                holders[identity].append(key)
+    carried |= waiting_again(sent, holders)
+    return History(
+        settled=frozenset(settled),
+        carried_over=frozenset(carried - settled),
+        waiting=frozenset(waiting - settled - carried),
+        lost_draws={drawn_by: frozenset(images) for drawn_by, images in lost.items()},
+    )
 
 
 def _round_images(storage: Storage, folder: RoundFolder) -> Iterator[tuple[tuple[str, str], str]]:

@@ -21,7 +21,8 @@ def write_job_inputs(
     """Write what a labeling job is made from, all but its manifest; writing again changes nothing.
 
     :param images: S3 URIs, in the order of the manifest.
-    :returns: ``job_name``, ``request``, and where the images are listed and the manifest belongs.
+    :returns: ``job_name``, ``request``, where the images are listed and the manifest belongs, and that the
+        job is not ``finished``.
     :raises LabelingRequestError: when the request breaks a limit; nothing is written then.
     """
     inputs = folder.job(job.name)
@@ -35,6 +36,19 @@ def write_job_inputs(
         "request": request,
         "images_uri": str(inputs.images),
         "manifest_uri": str(inputs.manifest),
+        "finished": False,
+    }
+
+
+def finished_job_inputs(folder: RoundFolder, job: PlannedJob) -> dict[str, Any]:
+    """The same for a job whose output is there: nothing is written, and nobody will send its request."""
+    inputs = folder.job(job.name)
+    return {
+        "job_name": job.name,
+        "request": {"LabelingJobName": job.name},
+        "images_uri": str(inputs.images),
+        "manifest_uri": str(inputs.manifest),
+        "finished": True,
     }
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from roundtruth.errors import RoundError
 from roundtruth.rounds.folder import RoundFolder
-from roundtruth.rounds.planned import PlannedJob
+from roundtruth.rounds.planned import RoundPlan
 from roundtruth.storage import ObjectUri, Storage
 
 
@@ -19,11 +19,15 @@ class RecordedJob(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     arn: str
     label_attribute: str
-    categories: tuple[str, ...]
+    categories: tuple[
+        str, ...
+    ]  # as the job wrote them, without those that were retired when this was recorded
     output_uri: str
     relabel_pass: int
     images: int
     workers: int
+    labels_from: str = "answers"  # consolidated: Ground Truth's own boxes stand, there are no answers; both
+    attempts: tuple[str, ...] = ()  # the jobs it became, oldest first, where the first one was not the last
 
 
 class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,11 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[RecordedJob, ...]
     files: dict[str, str]  # name in the round's folder -> sha256
     gold_answers: int = 0
+    imported: bool = False  # its jobs were over before: none was created, nothing was paid for this round
+    imported_from: tuple[str, ...] = ()  # output folders or manifests of these jobs
+    attempt: int = 1  # which attempt at the round brought the labels; spent_usd counts the earlier ones too
+    why: str = ""  # the reason that was given when the round was started by hand
+    renamed_categories: dict[str, str] = {}  # as a job wrote it -> as the project names it, where they differ
 
 
 def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> bool:
@@ -77,13 +86,19 @@ def read_record(storage: Storage, folder: RoundFolder) -> RoundRecord | None:
     return msgspec.json.decode(content.data, type=RoundRecord) if content else None
 
 
+def finished_jobs(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> frozenset[str]:
+    """The names of all jobs of a recorded round, with those of their attempts.
+
+    None before it is recorded, nor while a newer attempt at the round is under way.
+    """
+    content = storage.read_if_there(folder.record)
+    if content is None:
+        return frozenset()
+    jobs = msgspec.json.decode(content.data, type=RoundRecord).jobs
+    names = frozenset(name for job in jobs for name in (job.name, *job.attempts))
+    return names if all(job.name in names for job in plan.jobs) else frozenset()
+
+
 def file_digests(storage: Storage, files: Mapping[str, ObjectUri]) -> dict[str, str]:
     """SHA-256 of each file, by name."""
     return {name: hashlib.sha256(storage.read(uri)).hexdigest() for name, uri in sorted(files.items())}
-
-
-def spent_usd(jobs: tuple[PlannedJob, ...], *, service_fee_usd: float, reward_usd: float) -> float:
-    """What the jobs of a round cost: AWS's fee an object and the workers' reward an answer, in US dollars."""
-    return round(
-        sum((job.images + len(job.gold)) * (service_fee_usd + job.workers * reward_usd) for job in jobs), 2
-    )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from roundtruth.project import Project
+from roundtruth.rounds.attempts import attempt_name
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.gold import mixed
 from roundtruth.rounds.names import job_name
@@ -35,7 +36,7 @@ def plan_relabel(
 
     A pass without disputed images is written too: it says that there was nothing to do.
     """
-    existing = read_relabel_plan(storage, folder, relabel_pass)
+    existing = read_relabel_plan(storage, folder, relabel_pass, plan.attempt)
     if existing is not None:
         return existing
     part_of = _part_of(storage, folder, plan)
@@ -57,14 +58,16 @@ def plan_relabel(
     )
     made = RelabelPlan(relabel_pass=relabel_pass, jobs=jobs, images=images)
     content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
-    if storage.write_if_absent(folder.relabel_plan(relabel_pass), content):
+    if storage.write_if_absent(folder.relabel_plan(relabel_pass, plan.attempt), content):
         return made
-    return read_relabel_plan(storage, folder, relabel_pass) or made
+    return read_relabel_plan(storage, folder, relabel_pass, plan.attempt) or made
 
 
-def read_relabel_plan(storage: Storage, folder: RoundFolder, relabel_pass: int) -> RelabelPlan | None:
-    """The plan of a pass, or None before it is made."""
-    content = storage.read_if_there(folder.relabel_plan(relabel_pass))
+def read_relabel_plan(
+    storage: Storage, folder: RoundFolder, relabel_pass: int, attempt: int = 1
+) -> RelabelPlan | None:
+    """The plan of a pass of an attempt, or None before it is made."""
+    content = storage.read_if_there(folder.relabel_plan(relabel_pass, attempt))
     return msgspec.json.decode(content.data, type=RelabelPlan) if content else None
 
 
@@ -74,7 +77,7 @@ def round_jobs(
     """All jobs of a round: the first ones, then those of its relabel passes (or of the first ``passes``)."""
     jobs = list(plan.jobs)
     for number in range(1, (project.consensus.relabel_passes if passes is None else passes) + 1):
-        again = read_relabel_plan(storage, folder, number)
+        again = read_relabel_plan(storage, folder, number, plan.attempt)
         jobs += again.jobs if again else ()
     return tuple(jobs)
 
@@ -84,7 +87,7 @@ def job_images(storage: Storage, folder: RoundFolder, plan: RoundPlan, job: Plan
     part_of = _part_of(storage, folder, plan)
     images: Iterable[str] = part_of
     if job.relabel_pass:
-        again = read_relabel_plan(storage, folder, job.relabel_pass)
+        again = read_relabel_plan(storage, folder, job.relabel_pass, plan.attempt)
         images = again.images if again else ()
     return mixed([image for image in images if part_of[image] == job.part], job.gold, job=job.name)
 
@@ -96,4 +99,5 @@ def _part_of(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> dict[str
 
 
 def _relabel_name(project: Project, plan: RoundPlan, job: PlannedJob, relabel_pass: int) -> str:
-    return job_name(project.project, plan.round, plan.jobs.index(job) + 1, relabel_pass)
+    name = job_name(project.project, plan.round, plan.jobs.index(job) + 1, relabel_pass)
+    return attempt_name(name, plan.attempt)

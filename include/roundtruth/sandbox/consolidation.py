@@ -48,7 +48,7 @@ def _clusters(boxes: Sequence[tuple[int, TrueBox]]) -> list[list[int]]:
     """Best pair first; a cluster holds at most one box of a worker, all of one class."""
     pairs = sorted(
         (
-            (-_jaccard(boxes[one][1], boxes[other][1]), one, other)
+            (-jaccard(boxes[one][1], boxes[other][1]), one, other)
             for one, other in combinations(range(len(boxes)), 2)
             if boxes[one][0] != boxes[other][0] and boxes[one][1].label == boxes[other][1].label
         ),
@@ -76,7 +76,7 @@ def _fused(members: Sequence[tuple[int, TrueBox]], workers: int) -> Consolidated
         width=_mean([box.width for box in boxes]),
         height=_mean([box.height for box in boxes]),
     )
-    likeness = sum(_jaccard(box, mean) for box in boxes) / len(boxes)
+    likeness = sum(jaccard(box, mean) for box in boxes) / len(boxes)
     return ConsolidatedBox(box=mean, confidence=_confidence(len(boxes), workers, likeness))
 
 
@@ -93,7 +93,8 @@ def _confidence(votes: int, workers: int, likeness: float) -> float:
     return round(float(0.09 + 0.86 * share**1.5 * likeness), 2)
 
 
-def _jaccard(one: TrueBox, other: TrueBox) -> float:
+def jaccard(one: TrueBox, other: TrueBox) -> float:
+    """Shared area over covered area, 0–1."""
     width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
     if width <= 0 or height <= 0:

@@ -18,7 +18,8 @@ class CallFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Calls that are answered with an error: the `next` N of them, and then a `share` of all.
 
     `operations` are patterns as in file names: of operation names for sagemaker (`Describe*`), of
-    "METHOD bucket/key" for s3 (`PUT */rounds/*`). Throttling, 500s and quotas are all written this way.
+    "METHOD bucket/key" for s3 (`PUT */rounds/*`). Throttling, 500s and quotas are all written this way. With
+    `seconds` the answer keeps the caller waiting first: longer than it waits, and it is a read time-out.
     """
 
     service: Literal["sagemaker", "s3"] = "sagemaker"
@@ -28,6 +29,7 @@ class CallFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     status: int = 400
     next: Annotated[int, msgspec.Meta(ge=0)] = 0
     share: Share = 0.0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class JobFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +80,19 @@ class Faults:
         with self._lock:
             self.plan = plan
             self._left = [fault.next for fault in plan.calls]
+            self._met = [0] * len(plan.calls)
+
+    def add(self, plan: FaultPlan) -> None:
+        """Put further faults in force; those before stay as they are and come first."""
+        with self._lock:
+            self.plan = FaultPlan(calls=self.plan.calls + plan.calls, jobs=self.plan.jobs + plan.jobs)
+            self._left += [fault.next for fault in plan.calls]
+            self._met += [0] * len(plan.calls)
+
+    def met(self) -> list[int]:
+        """How many calls each of the plan's call faults has struck."""
+        with self._lock:
+            return list(self._met)
 
     def of_call(self, service: str, operation: str) -> CallFault | None:
         """The fault that this call meets, if any; counts it."""
@@ -87,9 +102,10 @@ class Faults:
                     continue
                 if self._left[index] > 0:
                     self._left[index] -= 1
-                    return fault
-                if fault.share and self._random.random() < fault.share:
-                    return fault
+                elif not fault.share or self._random.random() >= fault.share:
+                    continue
+                self._met[index] += 1
+                return fault
         return None
 
     def of_job(self, name: str) -> JobFault:

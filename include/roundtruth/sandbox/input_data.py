@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundtruth.sandbox import constants
+from roundtruth.sandbox.adjustment import audited_attribute, initial_boxes
 from roundtruth.sandbox.job_rules import Request, is_public, task_of
 from roundtruth.sandbox.s3 import SandboxS3
+from roundtruth.sandbox.truth import TrueBox
 
 # The element that the worker's page must hold, and the least number of labels, by task.
-_TASKS = {"BoundingBox": ("crowd-bounding-box", 1), "ImageMultiClass": ("crowd-image-classifier", 2)}
+_TASKS = {
+    "BoundingBox": ("crowd-bounding-box", 1),
+    "AdjustmentBoundingBox": ("crowd-bounding-box", 1),
+    "ImageMultiClass": ("crowd-image-classifier", 2),
+}
 
 
 class JobFailedError(Exception):
@@ -34,6 +40,12 @@ class JobInput:
     template: bytes
     to_label: tuple[int, ...]  # indices of the rows that the job labels
     limited: bool  # whether StoppingConditions left rows out
+    initial: tuple[tuple[TrueBox, ...], ...] | None = None  # adjustment: the boxes of each row that are there
+
+    @property
+    def is_boxes(self) -> bool:
+        """Whether workers draw boxes."""
+        return self.task.endswith("BoundingBox")
 
 
 def read_job_input(s3: SandboxS3, request: Request) -> JobInput:
@@ -69,11 +81,13 @@ def read_job_input(s3: SandboxS3, request: Request) -> JobInput:
     if f"<{element}" not in template.decode("utf-8", "replace"):
         raise JobFailedError(f"ClientError: The UI template must have a {element} element.")
     to_label, limited = _rows_to_label(request, rows)
+    labels = _labels(config, least_labels, task)
     return JobInput(
         task=task,
         lines=lines,
         rows=rows,
-        labels=_labels(config, least_labels, task),
+        labels=labels,
+        initial=_initial(request, template, rows, labels) if task.startswith("Adjustment") else None,
         label_config=config,
         template=template,
         to_label=to_label,
@@ -147,11 +161,40 @@ def _labels(config: bytes, least: int, task: str) -> tuple[str, ...]:
         raise JobFailedError("ClientError: The labels of the label category configuration must be unique.")
     if len(labels) < least:
         raise JobFailedError(f"ClientError: The task type {task} needs at least {least} label(s).")
-    if task == "BoundingBox" and len(labels) > constants.MAX_BOX_LABELS:
+    if task.endswith("BoundingBox") and len(labels) > constants.MAX_BOX_LABELS:
         raise JobFailedError(
             f"ClientError: A bounding box job may have {constants.MAX_BOX_LABELS} labels, not {len(labels)}."
         )
     return labels
+
+
+def _initial(
+    request: Request, template: bytes, rows: tuple[dict[str, Any], ...], labels: tuple[str, ...]
+) -> tuple[tuple[TrueBox, ...], ...]:
+    attribute = audited_attribute(template.decode("utf-8", "replace"))
+    if attribute is None:
+        raise JobFailedError(
+            "ClientError: The UI template of an adjustment job must take its initial-value from "
+            "task.input.manifestLine.<label attribute>.annotations."
+        )
+    if attribute == request["LabelAttributeName"]:
+        raise JobFailedError(
+            f"ClientError: LabelAttributeName {attribute} is that of the label that is adjusted."
+        )
+    found = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            found.append(initial_boxes(row, attribute))
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise JobFailedError(
+                f"ClientError: Line {number} of the manifest has no bounding boxes under {attribute}."
+            ) from wrong
+    missing = sorted({box.label for boxes in found for box in boxes} - set(labels))
+    if missing:
+        raise JobFailedError(
+            f"ClientError: The label category configuration lacks {missing[0]} of the label that is adjusted."
+        )
+    return tuple(found)
 
 
 def _rows_to_label(request: Request, rows: tuple[dict[str, Any], ...]) -> tuple[tuple[int, ...], bool]:

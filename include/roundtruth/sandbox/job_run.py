@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from roundtruth.sandbox.adjustment import adjust
 from roundtruth.sandbox.faults import Faults
 from roundtruth.sandbox.images import JobImage, read_image
 from roundtruth.sandbox.input_data import JobFailedError, JobInput, read_job_input
@@ -166,6 +167,8 @@ class JobRun:
                 seed,
                 number_of(pool_seed, "image", image.uri),
             )
+            if job_input.initial is not None:
+                answer = adjust(job_input.initial[scheduled.index], answer, image.truth)
             # People work in simulated time, files are dated in real time: a later job's label must be newer.
             ago = (scheduled.finish - submission.at) / self._around.settings.speed
             given.append(

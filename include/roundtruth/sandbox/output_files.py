@@ -17,6 +17,7 @@ from roundtruth.sandbox.workers import Answer, Worker
 
 _TYPES = {
     "BoundingBox": "groundtruth/object-detection",
+    "AdjustmentBoundingBox": "groundtruth/object-detection",
     "ImageMultiClass": "groundtruth/image-classification",
 }
 
@@ -129,7 +130,7 @@ class JobOutput:
         label: dict[str, Any] = {}
         if labeled.failure is not None:
             metadata["failure-reason"] = labeled.failure
-        elif self._input.task == "BoundingBox":
+        elif self._input.is_boxes:
             label[self._attribute], metadata = self._box_label(labeled)
         else:
             label[self._attribute], metadata = self._image_label(labeled)
@@ -159,6 +160,9 @@ class JobOutput:
             "objects": [{"confidence": one.confidence} for one in boxes],
             "class-map": {str(class_id): self._input.labels[class_id] for class_id in sorted(set(ids))},
         }
+        if self._input.initial is not None:
+            adjusted = any(given.answer.modified for given in labeled.answers)
+            metadata["adjustment-status"] = "adjusted" if adjusted else "unadjusted"
         return {"image_size": [size], "annotations": annotations}, metadata
 
     def _image_label(self, labeled: LabeledObject) -> tuple[int, dict[str, Any]]:
@@ -177,11 +181,12 @@ class JobOutput:
         return answer if self._public else {**answer, "workerMetadata": given.worker.metadata()}
 
     def _content(self, answer: Answer, truth: Truth | None) -> dict[str, Any]:
-        if self._input.task != "BoundingBox":
+        if not self._input.is_boxes:
             return {"crowd-image-classifier": {"label": answer.label}}
         boxes = None if answer.boxes is None else [_box(box) for box in answer.boxes]
         size = {"height": truth.height, "width": truth.width} if truth else {}
-        return {"boundingBox": {"boundingBoxes": boxes, "inputImageProperties": size}}
+        modified = {} if answer.modified is None else {"initialValueModified": answer.modified}
+        return {"boundingBox": {"boundingBoxes": boxes, "inputImageProperties": size, **modified}}
 
     def _consolidation_request(self, labeled: LabeledObject) -> dict[str, Any]:
         return {

@@ -168,6 +168,7 @@ class Sandbox:
         fault = self.faults.of_call("s3", f"{environ['REQUEST_METHOD']} {bucket}/{key}")
         if fault is None:
             return self._s3(environ, start_response)
+        self._shutdown.wait(fault.seconds)
         body = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(fault.code)}</Code>'
             f"<Message>{escape(fault.message)}</Message></Error>"
@@ -198,6 +199,13 @@ class Sandbox:
                     self.faults.replace(read_faults(content))
                 except SandboxError as wrong:
                     return 400, {"error": str(wrong)}
+            case "PATCH", "faults":
+                try:
+                    self.faults.add(read_faults(content))
+                except SandboxError as wrong:
+                    return 400, {"error": str(wrong)}
+            case "GET", "faults/met":
+                return 200, self.faults.met()
             case "DELETE", "faults":
                 self.faults.replace(FaultPlan())
             case "GET", "faults":

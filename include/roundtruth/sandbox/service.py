@@ -60,6 +60,7 @@ class LabelingService:
         """Answer one call: its JSON body in, the answer's out; raises ServiceError."""
         fault = self._around.faults.of_call("sagemaker", operation)
         if fault is not None:
+            self._around.shutdown.wait(fault.seconds)
             raise ServiceError(fault.code, fault.message, fault.status)
         operation_model(operation)
         if operation not in self._operations:

@@ -18,8 +18,6 @@ from roundtruth.sandbox.constants import ACCOUNT, REGION
 from roundtruth.sandbox.settings import PoolName
 from roundtruth.sandbox.truth import TrueBox, Truth
 
-POOL_SIZE = 20
-
 
 @dataclass(frozen=True, kw_only=True)
 class Skill:
@@ -79,6 +77,7 @@ class Answer:
 
     boxes: tuple[TrueBox, ...] | None
     label: str
+    modified: bool | None = None  # in an adjustment job: whether it differs from what was there
 
 
 def worker_pool(name: PoolName, seed: int, nonsense: int = 0) -> tuple[Worker, ...]:

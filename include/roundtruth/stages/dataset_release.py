@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import pandas as pd
-
-from roundtruth.annotations import from_parquet
 from roundtruth.datasets.assemble import assemble_candidate
-from roundtruth.datasets.candidate import read_candidate, write_candidate
+from roundtruth.datasets.candidate import Candidate, candidate_reader, read_candidate, write_candidate
 from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.parts import PartReader
 from roundtruth.datasets.publish import publish_version
-from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS
+from roundtruth.datasets.version_tables import VersionTables, read_tables
+from roundtruth.datasets.versions import read_version
 from roundtruth.project import Project
+from roundtruth.rounds.folder import rounds_folder
 from roundtruth.stages.image_inspection import facts_of_rounds
 from roundtruth.storage import ObjectUri, Storage
 
@@ -21,12 +21,18 @@ log = logging.getLogger(__name__)
 
 
 def assemble(storage: Storage, project: Project) -> str | None:
-    """Put the next version together; returns the URI of the candidate's folder, None when nothing changed.
+    """Put the next version together; returns the URI of the candidate's folder.
+
+    None when nothing changed, or when a person discarded this candidate or sent images of it back.
 
     :raises DatasetError: when a round's files are not what its round.json says.
     :raises CategoryError: when a label has a category that the project does not list.
     """
-    candidate = assemble_candidate(storage, project)
+    by = project.dataset.group_by
+    facts = None
+    if by is not None and by.near_duplicates:
+        facts = facts_of_rounds(storage, project, storage.list_folders(rounds_folder(project)))
+    candidate = assemble_candidate(storage, project, facts)
     if candidate is None:
         return None
     log.info(
@@ -37,7 +43,11 @@ def assemble(storage: Storage, project: Project) -> str | None:
         len(candidate.left_out),
         candidate.repairs,
     )
-    return str(write_candidate(storage, project, candidate))
+    folder = write_candidate(storage, project, candidate)
+    if storage.head(folder / "decision.json") is not None:
+        log.info("a person has decided not to publish %s", folder)
+        return None
+    return str(folder)
 
 
 def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:
@@ -49,8 +59,9 @@ def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, A
     from roundtruth.quality.dataset_gate import check_dataset  # Great Expectations takes seconds to import
 
     folder = ObjectUri.parse(candidate_uri)
-    candidate = read_candidate(storage, folder)
-    last = read_last_version(storage, project, candidate.parent)
+    reader = candidate_reader(storage, folder)  # most parts are those of the last version, too
+    candidate = read_candidate(storage, folder, reader)
+    last = read_parent(storage, project, candidate, reader)
     verdict = check_dataset(
         candidate.images,
         candidate.labels,
@@ -60,7 +71,7 @@ def check(storage: Storage, project: Project, candidate_uri: str) -> dict[str, A
         facts=facts_of_rounds(storage, project, set(candidate.images["round"]))
         if project.quality.near_duplicates
         else None,
-        last=last,
+        last=(last.images, last.labels) if last else None,
         docs_uri=folder / "data_docs",
         storage=storage,
     )
@@ -79,17 +90,13 @@ def data_docs_uri(candidate_uri: str) -> str:
     return str(ObjectUri.parse(candidate_uri) / "data_docs/index.html")
 
 
-def read_last_version(
-    storage: Storage, project: Project, version: str | None
-) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Images and boxes (DATASET_IMAGES, DATASET_LABELS) of a published version; None before the first."""
-    if version is None:
-        return None
-    folder = dataset_folder(project).version(version)
-    return (
-        from_parquet(storage.read(folder.images), DATASET_IMAGES, name=str(folder.images)),
-        from_parquet(storage.read(folder.labels), DATASET_LABELS, name=str(folder.labels)),
-    )
+def read_parent(
+    storage: Storage, project: Project, candidate: Candidate, reader: PartReader | None = None
+) -> VersionTables | None:
+    """The version that a candidate follows; None before the first."""
+    folder = dataset_folder(project)
+    record = read_version(storage, folder.version(candidate.parent)) if candidate.parent else None
+    return read_tables(storage, folder, record, reader) if record else None
 
 
 def publish(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:

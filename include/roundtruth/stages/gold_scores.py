@@ -1,13 +1,14 @@
-"""Score the workers of a round on its gold images: gold.json beside consensus.json."""
+"""Score the workers of a round on its gold images, before their answers are fused."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import pandas as pd
 
 from roundtruth.annotations import ANSWERS, LABELS, table
-from roundtruth.consensus.gold import GoldCounts, encode_gold, gold_counts, gold_report
+from roundtruth.consensus.gold import GoldCounts, gold_counts
 from roundtruth.rounds.collect import read_job_tables
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.gold import decode_truth
@@ -17,13 +18,20 @@ from roundtruth.storage import Storage
 log = logging.getLogger(__name__)
 
 
-def write_gold_scores(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> dict[str, GoldCounts]:
-    """Write gold.json from the round's first jobs, where it has gold images.
+@dataclass(frozen=True, kw_only=True)
+class GoldScores:
+    """How many gold images a round has, and what each worker did on them, by pseudonym."""
 
-    :return: the counts by worker id; empty without gold images.
-    """
+    images: int
+    counts: dict[str, GoldCounts]
+
+
+def gold_scores(
+    storage: Storage, folder: RoundFolder, plan: RoundPlan, pseudonym_key: bytes
+) -> GoldScores | None:
+    """Score the answers of the round's first jobs; None for a round without gold images."""
     if plan.gold_truth is None:
-        return {}
+        return None
     truth = decode_truth(storage.read(folder.uri / plan.gold_truth.file))
     rows: list[dict[str, object]] = [
         {
@@ -42,13 +50,10 @@ def write_gold_scores(storage: Storage, folder: RoundFolder, plan: RoundPlan) ->
         table(rows, LABELS),
         [image.source_ref for image in truth],
         {job.name: job.categories for job in plan.jobs},
+        pseudonym_key=pseudonym_key,
     )
-    report = gold_report(counts, len(truth))
-    storage.write(folder.gold, encode_gold(report))
-    log.info("%d gold images: %s", len(truth), report["everybody"])
-    if report["careless_workers"]:
-        log.warning("careless on gold images: %s", ", ".join(report["careless_workers"]))
-    return counts
+    log.info("%d gold images, answered by %d workers", len(truth), len(counts))
+    return GoldScores(images=len(truth), counts=counts)
 
 
 def read_gold_answers(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> pd.DataFrame:

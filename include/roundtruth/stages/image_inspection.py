@@ -9,7 +9,8 @@ import pandas as pd
 
 from roundtruth.project import Project
 from roundtruth.quality.image_facts import facts_of, inspect_images, read_facts
-from roundtruth.rounds.folder import RoundFolder, round_folder, rounds_folder
+from roundtruth.rounds.folder import RoundFolder, round_folder, rounds_folder, rounds_in_order
+from roundtruth.rounds.names import round_order
 from roundtruth.rounds.planned import read_planned_images, require_plan
 from roundtruth.storage import Storage
 
@@ -50,12 +51,14 @@ def facts_before(storage: Storage, project: Project, round_key: str) -> pd.DataF
 
     Not of the last version: a round that is checked again after its release must come out the same.
     """
-    rounds = storage.list_folders(rounds_folder(project))
-    return facts_of_rounds(storage, project, (key for key in rounds if key < round_key))
+    keys = (folder.key for folder in rounds_in_order(storage, project))
+    return facts_of_rounds(
+        storage, project, (key for key in keys if round_order(key) < round_order(round_key))
+    )
 
 
 def facts_of_rounds(storage: Storage, project: Project, rounds: Iterable[str]) -> pd.DataFrame:
     """The facts of several rounds as one table; rounds that were not inspected have none."""
-    uris = [RoundFolder(rounds_folder(project) / key).stage(FACTS) for key in sorted(rounds)]
+    uris = [RoundFolder(rounds_folder(project) / key).stage(FACTS) for key in sorted(rounds, key=round_order)]
     found = storage.run_many(lambda uri: read_facts(storage, uri), uris)
     return facts_of(facts for facts in found if facts is not None)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pandas as pd
 
-from roundtruth import __version__
 from roundtruth.annotations import (
-    AGREEMENT,
     ANSWERS,
     LABELS,
     PUBLISHABLE,
@@ -19,28 +18,35 @@ from roundtruth.annotations import (
     to_parquet,
 )
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
-from roundtruth.consensus.figures import consensus_figures
-from roundtruth.consensus.measure import measure_consensus
 from roundtruth.consensus.pseudonyms import pseudonym
-from roundtruth.consensus.report import encode_report
-from roundtruth.consensus.worker_skills import encode_skills
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
-from roundtruth.ground_truth.job_request import LABEL_ATTRIBUTE, output_folder
+from roundtruth.ground_truth.job_request import output_folder
 from roundtruth.project import Project
 from roundtruth.rounds.arrivals import arrivals_folder, partition_window
+from roundtruth.rounds.attempts import open_attempt
 from roundtruth.rounds.collect import collect_answers
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.history import read_history
-from roundtruth.rounds.job_inputs import write_job_inputs
+from roundtruth.rounds.job_attempts import JobAttempts, read_attempts, write_attempts
+from roundtruth.rounds.job_inputs import finished_job_inputs, write_job_inputs
 from roundtruth.rounds.plan import plan_round
-from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_plan
-from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests, record_round, spent_usd
-from roundtruth.rounds.relabel import job_images, plan_relabel, round_jobs
-from roundtruth.stages.gold_scores import gold_answers, write_gold_scores
+from roundtruth.rounds.planned import (
+    PlannedJob,
+    RoundPlan,
+    read_plan,
+    require_plan,
+)
+from roundtruth.rounds.record import (
+    finished_jobs,
+    record_round,
+)
+from roundtruth.rounds.relabel import job_images, plan_relabel, read_relabel_plan, round_jobs
+from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested, asked_folder
+from roundtruth.stages.fused_answers import fuse_answers, pseudonym_key
 from roundtruth.stages.image_inspection import facts_before, inspected_images
 from roundtruth.stages.merged_tables import merge_tables, read_all_jobs
-from roundtruth.stages.skill_history import skills_before
+from roundtruth.stages.round_record import make_record
 from roundtruth.storage import ObjectUri, Storage
 
 if TYPE_CHECKING:
@@ -49,48 +55,93 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def open_round(storage: Storage, project: Project, round_key: str) -> dict[str, str | None]:
+def open_round(
+    storage: Storage, project: Project, round_key: str, request: RoundRequest = NOTHING_ASKED
+) -> dict[str, str | int | None]:
     """Say where a round's images arrive and write down which of them earlier rounds hold.
 
     :returns: what the sensor for new images takes: ``prefix``, ``modified_after`` and ``modified_until``
-        (ISO 8601, None without a window), ``known_images_uri`` (a file with a line ``etag<TAB>key`` each).
+        (ISO 8601, None without a window), ``known_images_uri`` (a file with a line ``etag<TAB>key`` each),
+        and how many images there have to be at least: ``minimum``.
     """
     folder = round_folder(project, round_key)
-    history = read_history(storage, project, without=round_key)
-    known = sorted(history.settled | history.carried_over)
+    is_planned = read_plan(storage, folder) is not None
+    known: list[tuple[str, str]] = []
+    # A planned round has its images, and one that names its images does not wait for others: any will do.
+    if not is_planned and not request.names_images:
+        history = read_history(storage, project, without=round_key)
+        lost_draw = history.lost_draws.get(project.selection.drawn_by, frozenset())
+        known = sorted(history.settled | history.carried_over | lost_draw)
     # A key with a control character (nobody can label it) would break the lines of the list.
     keys = ((ObjectUri.parse(source_ref).key, etag) for source_ref, etag in known)
     lines = [f"{etag}\t{key}\n" for key, etag in keys if not any(ord(letter) < 32 for letter in key)]
     storage.write(folder.known_images, "".join(lines).encode())
+    project = as_requested(project, request)
     window = partition_window(project, round_key)
     return {
-        "prefix": arrivals_folder(project, round_key).key,
+        "prefix": asked_folder(project, request)
+        if request.names_images
+        else arrivals_folder(project, round_key).key,
         "modified_after": window.start.isoformat() if window else None,
         "modified_until": window.end.isoformat() if window else None,
         "known_images_uri": str(folder.known_images),
+        "minimum": 0 if is_planned else project.images.minimum,
     }
 
 
-def plan_jobs(storage: Storage, project: Project, round_key: str) -> list[dict[str, Any]] | None:
+def plan_jobs(
+    storage: Storage,
+    project: Project,
+    round_key: str,
+    request: RoundRequest = NOTHING_ASKED,
+    *,
+    relabel_run: str | None = None,
+) -> list[dict[str, Any]] | None:
     """Take the round's images, write its plan and the inputs of its jobs; None when too few images are new.
 
-    :returns: for each job its ``job_name``, ``request``, ``images_uri`` and ``manifest_uri``.
+    The jobs of a recorded round are ``finished``: its tables are made again from their output in S3.
+
+    :param relabel_run: the id of a run that wants a recorded round labeled over again, by new jobs.
+    :returns: for each job its ``job_name``, ``request``, ``images_uri``, ``manifest_uri`` and ``finished``.
     :raises RoundError: when the round is over the project's budget.
     :raises LabelingRequestError: when a request breaks a limit.
     """
-    round_plan = plan_round(storage, project, round_key)
+    round_plan = plan_round(storage, project, round_key, request)
     if round_plan is None:
         return None
+    folder = round_folder(project, round_key)
+    if relabel_run is not None:
+        finished = finished_jobs(storage, folder, round_plan)
+        attempt = open_attempt(storage, folder, run=relabel_run, why=request.why, recorded_names=finished)
+        round_plan = require_plan(storage, folder)
+        log.info("round %s is labeled over again, attempt %d", round_key, attempt.attempt)
     return _write_inputs(storage, project, round_folder(project, round_key), round_plan, round_plan.jobs)
 
 
-def collect(storage: Storage, project: Project, round_key: str, job_name: str) -> dict[str, Any]:
-    """Read a finished job's output folder into the round's tables; returns the counts."""
+def collect(
+    storage: Storage,
+    project: Project,
+    round_key: str,
+    job_name: str,
+    *,
+    attempts: Sequence[str] = (),
+    completed: bool = True,
+) -> dict[str, Any]:
+    """Read a finished job's output folder into the round's tables; returns the counts.
+
+    :param attempts: the names of the labeling jobs that the planned one became, oldest first; without them,
+        those that were collected before.
+    :param completed: False where a person takes what a failed or stopped job left.
+    """
     folder, round_plan = _planned(storage, project, round_key)
     job = _job(storage, project, folder, round_plan, job_name)
-    output = JobFolder(storage, output_folder(project) / job.name)
+    inputs = folder.job(job.name)
+    if attempts:
+        write_attempts(storage, inputs, job.name, JobAttempts(names=tuple(attempts), completed=completed))
+    made = read_attempts(storage, inputs, job.name)
+    outputs = [JobFolder(storage, output_folder(project) / name) for name in made.names]
     collected = collect_answers(
-        storage, job.name, job.categories, output, folder.job(job.name), gold=job.gold
+        storage, job.name, job.categories, outputs, inputs, gold=job.gold, completed=made.completed
     )
     log.info("collected the answers of %s: %s", job_name, collected)
     counts: dict[str, Any] = msgspec.to_builtins(collected)
@@ -111,30 +162,13 @@ def measure(
     if round_plan is None:
         return None
     jobs = round_jobs(storage, project, folder, round_plan, passes=relabel_pass)
-    tables = read_all_jobs(storage, folder, jobs)
-    result = measure_consensus(
-        tables.answers,
-        project.consensus,
-        consolidated=tables.consolidated,
-        categories_by_job={job.name: job.categories for job in jobs},
-        skills=skills_before(storage, project, folder),
-    )
-    storage.write(folder.skills, encode_skills(result.skills))
-    storage.write(folder.answers, to_parquet(tables.answers, ANSWERS))
-    storage.write(folder.stage("consensus-labels.parquet"), to_parquet(result.labels, LABELS))
-    storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
-    storage.write(folder.consensus, encode_report(result.report))
-    write_gold_scores(storage, folder, round_plan)
-    for name, figure in consensus_figures(result.report, result.images, tables.answers).items():
-        storage.write(folder.figures / name, figure)
-    disputed = sorted(result.images.loc[result.images["disputed"], "source_ref"])
-    log.info(
-        "%d images, %d boxes agreed, %d images disputed",
-        len(result.images),
-        len(result.labels),
-        len(disputed),
-    )
-    if relabel_pass >= project.consensus.relabel_passes:
+    disputed = fuse_answers(storage, project, folder, round_plan, jobs)
+    if round_plan.imported or relabel_pass >= project.consensus.relabel_passes:
+        return []
+    # A round that is made again from its answers asks nobody again, whatever the project file says by now.
+    if finished_jobs(storage, folder, round_plan) and not read_relabel_plan(
+        storage, folder, relabel_pass + 1, round_plan.attempt
+    ):
         return []
     again = plan_relabel(
         storage, project, folder, round_plan, relabel_pass=relabel_pass + 1, disputed=disputed
@@ -158,7 +192,8 @@ def merge(storage: Storage, project: Project, round_key: str) -> dict[str, int]:
 def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
     """Run the quality checks, quarantine what fails them, and write the round's final tables.
 
-    :raises QualityError: when a critical check of the whole table fails; the tables are written all the same.
+    :raises QualityError: when a critical check of the whole table fails; the tables are written all the same,
+        unless the round was recorded before.
     """
     from roundtruth.quality.gate import check_round  # Great Expectations takes seconds to import
 
@@ -179,13 +214,17 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
         docs_uri=folder.data_docs,
         storage=storage,
     )
+    what = f"Round {round_key!r} of project {project.project!r}"
+    if storage.head(folder.record) is not None:
+        # A recorded round that is made again and fails keeps the tables which round.json vouches for.
+        result.verdict.require_passed(what)
     publishable = result.images.loc[result.images["status"].isin(PUBLISHABLE), "source_ref"]
     final = result.labels[result.labels["source_ref"].isin(set(publishable))]
     storage.write(folder.labels, to_parquet(final, LABELS))
     storage.write(folder.images, to_parquet(result.images, IMAGES_SCHEMA))
     storage.write(folder.annot_csv, annot_csv(final, result.images))
     storage.write(folder.quality, result.verdict.to_json())
-    result.verdict.require_passed(f"Round {round_key!r} of project {project.project!r}")
+    result.verdict.require_passed(what)
     return {"publishable": len(publishable), "boxes": len(final), "passed": result.verdict.passed}
 
 
@@ -195,27 +234,7 @@ def record(storage: Storage, project: Project, round_key: str) -> dict[str, Any]
     :raises RoundError: when an image is not accounted for.
     """
     folder, round_plan = _planned(storage, project, round_key)
-    jobs = round_jobs(storage, project, folder, round_plan)
-    images = _read(storage, folder.images, IMAGES_SCHEMA)
-    labels = _read(storage, folder.labels, LABELS)
-    labeling = project.labeling
-    made = RoundRecord(
-        project=project.project,
-        round=round_key,
-        roundtruth=__version__,
-        images=round_plan.images,
-        counts={str(status): int(n) for status, n in images["status"].value_counts().sort_index().items()},
-        boxes=len(labels),
-        answers=int(read_all_jobs(storage, folder, jobs).objects["answers"].sum()),
-        spent_usd=spent_usd(
-            jobs,
-            service_fee_usd=labeling.service_fee_usd,
-            reward_usd=labeling.price_per_task.usd if labeling.price_per_task else 0.0,
-        ),
-        jobs=tuple(_recorded(project, job) for job in jobs),
-        files=file_digests(storage, {uri.name: uri for uri in _recorded_files(folder, round_plan)}),
-        gold_answers=gold_answers(storage, folder, round_plan),
-    )
+    made = make_record(storage, project, folder, round_plan)
     record_round(storage, folder, made)
     return {"round": round_key, "record_uri": str(folder.record), "counts": made.counts, "boxes": made.boxes}
 
@@ -227,8 +246,11 @@ def _write_inputs(
     round_plan: RoundPlan,
     jobs: tuple[PlannedJob, ...],
 ) -> list[dict[str, Any]]:
+    finished = finished_jobs(storage, folder, round_plan)
     return [
-        write_job_inputs(storage, project, folder, job, job_images(storage, folder, round_plan, job))
+        finished_job_inputs(folder, job)
+        if job.name in finished
+        else write_job_inputs(storage, project, folder, job, job_images(storage, folder, round_plan, job))
         for job in jobs
     ]
 
@@ -246,7 +268,8 @@ def _suites_of_people(storage: Storage, project: Project, folder: RoundFolder) -
     from roundtruth.quality.people import people_suites
 
     answers = _read(storage, folder.answers, ANSWERS)
-    shown = answers.assign(worker=answers["worker"].map(pseudonym))
+    key = pseudonym_key(storage, project)
+    shown = answers.assign(worker=[pseudonym(worker, key) for worker in answers["worker"]])
     return people_suites(shown, msgspec.json.decode(storage.read(folder.consensus)), project.quality)
 
 
@@ -262,27 +285,6 @@ def _job(
         if job.name == name:
             return job
     raise RoundError(f"Round {folder.key!r} of project {project.project!r} has planned no job {name!r}.")
-
-
-def _recorded_files(folder: RoundFolder, round_plan: RoundPlan) -> list[ObjectUri]:
-    files = [folder.answers, folder.labels, folder.images, folder.annot_csv]
-    files += [folder.consensus, folder.skills, folder.quality]
-    return [*files, folder.gold] if round_plan.gold_truth else files
-
-
-def _recorded(project: Project, job: PlannedJob) -> RecordedJob:
-    labeling = project.labeling
-    _, partition, _, _, account, _ = labeling.role_arn.split(":", 5)
-    return RecordedJob(
-        name=job.name,
-        arn=f"arn:{partition}:sagemaker:{labeling.region}:{account}:labeling-job/{job.name}",
-        label_attribute=LABEL_ATTRIBUTE,
-        categories=job.categories,
-        output_uri=str(output_folder(project) / job.name),
-        relabel_pass=job.relabel_pass,
-        images=job.images,
-        workers=job.workers,
-    )
 
 
 def _read(storage: Storage, uri: ObjectUri, schema: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,12 +22,16 @@ from roundtruth.annotations import (
     from_parquet,
     table,
 )
-from roundtruth.categories import merge_category_maps
+from roundtruth.categories import CategoryMerge, merge_category_maps
+from roundtruth.datasets.class_registry import load_registry
+from roundtruth.datasets.folder import dataset_folder
 from roundtruth.project import Project
 from roundtruth.rounds.collect import OBJECTS, read_job_tables, without_gold
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
 from roundtruth.storage import Storage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,9 @@ def merge_tables(
 ) -> MergedTables:
     """Merge the consensus of all jobs; an image that one of its first jobs failed on is incomplete and waits.
 
-    :raises CategoryError: when jobs disagree about a category, or use one that the project does not list.
+    Boxes of a retired category (the class registry has it, the project file no more) are left out.
+
+    :raises CategoryError: when jobs disagree about a category, or use one that the project never listed.
     """
     everything = read_all_jobs(storage, folder, jobs)
     labels = from_parquet(
@@ -82,11 +89,28 @@ def merge_tables(
     )
     images = _images(read_planned_images(storage, folder, plan), everything, consensus, jobs)
     labels = pd.concat([labels, _machine_labels(everything, jobs)], ignore_index=True)
-    labels = _in_project_categories(labels, project, jobs)
+    categories = merged_categories(storage, project, jobs)
+    for written, name in categories.renamed:
+        log.warning("category %r of the jobs is %r in the project", written, name)
+    labels = _in_project_categories(labels, project, categories)
     has_boxes = images["source_ref"].isin(set(labels["source_ref"]))
     images.loc[(images["status"] == NEGATIVE) & has_boxes, "status"] = LABELED
     images.loc[(images["status"] == LABELED) & ~has_boxes, "status"] = NEGATIVE
     return MergedTables(labels=labels, images=images[IMAGES.names])
+
+
+def merged_categories(storage: Storage, project: Project, jobs: tuple[PlannedJob, ...]) -> CategoryMerge:
+    """What the categories of jobs mean in the project, by its file and its dataset's class registry.
+
+    :raises CategoryError: when jobs disagree about a category, or use one that the project never listed.
+    """
+    # A round may be merged again long after one of its categories was retired.
+    registered = load_registry(storage, dataset_folder(project).classes).names
+    return merge_category_maps(
+        {job.name: job.categories for job in jobs},
+        listed=tuple(dict.fromkeys([*project.categories, *registered])),
+        aliases=project.aliases,
+    )
 
 
 def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
@@ -144,16 +168,18 @@ def _machine_labels(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.Dat
     return boxes[pd.Series(taken, index=boxes.index, dtype=bool)]
 
 
-def _in_project_categories(
-    labels: pd.DataFrame, project: Project, jobs: tuple[PlannedJob, ...]
-) -> pd.DataFrame:
-    merged = merge_category_maps(
-        {job.name: job.categories for job in jobs}, listed=project.categories, aliases=project.aliases
-    )
+def _in_project_categories(labels: pd.DataFrame, project: Project, categories: CategoryMerge) -> pd.DataFrame:
     names = [
-        merged.name_of(job, category) for job, category in zip(labels["job"], labels["category"], strict=True)
+        categories.name_of(job, category)
+        for job, category in zip(labels["job"], labels["category"], strict=True)
     ]
     ordered = labels.assign(category=pd.Series(names, index=labels.index, dtype=labels["category"].dtype))
-    return ordered.sort_values(
-        ["source_ref", "category", "left", "top", "width", "height"], kind="stable"
-    ).reset_index(drop=True)
+    listed = ordered["category"].isin(set(project.categories))
+    if not listed.all():
+        retired = ", ".join(sorted(set(ordered.loc[~listed, "category"])))
+        log.warning("%d boxes of retired categories are left out: %s", int((~listed).sum()), retired)
+    return (
+        ordered[listed]
+        .sort_values(["source_ref", "category", "left", "top", "width", "height"], kind="stable")
+        .reset_index(drop=True)
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from roundtruth.consensus.worker_skills import WorkerSkills, decode_skills, encode_skills
 from roundtruth.project import Project
-from roundtruth.rounds.folder import RoundFolder, rounds_folder
+from roundtruth.rounds.folder import RoundFolder, rounds_in_order
+from roundtruth.rounds.names import round_order
 from roundtruth.rounds.record import read_record
 from roundtruth.storage import Storage
 
@@ -25,9 +26,8 @@ def skills_before(storage: Storage, project: Project, folder: RoundFolder) -> Wo
 
 def _newest(storage: Storage, project: Project, folder: RoundFolder) -> WorkerSkills:
     """The skills of the last recorded round, in order of the keys, before this one."""
-    for key in reversed(storage.list_folders(rounds_folder(project))):
-        earlier = RoundFolder(rounds_folder(project) / key)
-        if key >= folder.key or read_record(storage, earlier) is None:
+    for earlier in reversed(rounds_in_order(storage, project)):
+        if round_order(earlier.key) >= round_order(folder.key) or read_record(storage, earlier) is None:
             continue
         content = storage.read_if_there(earlier.skills)
         if content is not None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -166,17 +167,28 @@ def test_examples_are_whole(manifest, monkeypatch):
     )
 
 
+def save(path, seed, size=(100, 80), *, orientation=None, form=None):
+    """A photo that looks like no other one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    photo.save(path, form, exif=exif)
+
+
 @pytest.fixture
 def dataset(tmp_path):
     folder = tmp_path / "dataset"
-    for split, name, rows in (
-        ("train", "a", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.2 0.2\n"),
-        ("train", "negative", ""),
-        ("val", "b", "0 0.5 0.5 0.2 0.2\n1 0.9 0.9 0.2 0.2\n"),
+    for split, name, rows, seed in (
+        ("train", "a", "0 0.5 0.5 0.2 0.2\n1 0.1 0.1 0.2 0.2\n", 90),
+        ("train", "negative", "", 91),
+        ("val", "b", "0 0.5 0.5 0.2 0.2\n1 0.9 0.9 0.2 0.2\n", 92),
     ):
         (folder / "images" / split).mkdir(parents=True, exist_ok=True)
         (folder / "labels" / split).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (100, 80)).save(folder / "images" / split / f"{name}.png")
+        save(folder / "images" / split / f"{name}.png", seed, form="PNG")
         (folder / "labels" / split / f"{name}.txt").write_text(rows, encoding="utf-8")
     (folder / "data.yaml").write_text(
         "train: images/train\nval: images/val\nnc: 2\nnames: {0: pencil, 1: pen}\n", encoding="utf-8"
@@ -247,3 +259,103 @@ def test_a_packed_version_is_checked_by_its_tables(tmp_path):
     verdict = verdict_of(tmp_path, exit_code=1)
     assert [check["check"] for check in verdict["critical"]] == ["box_inside_image", "quarantined_share"]
     assert verdict["critical"][0]["images"] == ["s3://bucket/b.jpg"]
+
+
+def warned(verdict):
+    return {
+        check["check"]: check["images"]
+        for check in verdict["critical"] + verdict["warnings"] + verdict["info"]
+    }
+
+
+def put_images(folder):
+    """Images of whom each has a fault of its own, but for the first."""
+    for seed, name in enumerate(("good", "lies", "turned", "larger", "cut")):
+        form = "PNG" if name == "lies" else "JPEG"
+        size = (200, 160) if name == "larger" else (100, 80)
+        save(folder / f"{name}.jpg", seed, size, orientation=6 if name == "turned" else None, form=form)
+    cut = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(cut[: len(cut) // 2])
+    (folder / "text.jpg").write_text("no image")
+    (folder / "copy.jpg").write_bytes((folder / "good.jpg").read_bytes())
+    with Image.open(folder / "good.jpg") as photo:
+        photo.resize((102, 82)).resize((100, 80)).save(folder / "similar.jpg", quality=60)
+
+
+SEEN = {
+    "size_as_drawn": ["larger"],
+    "extension_fits": ["lies"],
+    "upright": ["turned"],
+    "image_readable": ["cut", "text"],
+    "content_unique": ["good"],  # of the two, the one that comes later by name is told
+    "near_duplicate": ["similar"],
+    "image_unchanged": ["nowhere"],
+}
+FAULTS = ("copy", "cut", "good", "larger", "lies", "nowhere", "similar", "text", "turned")
+
+
+def as_names(found, *, names=SEEN):
+    return {
+        check: [ref.rpartition("/")[2].partition(".")[0] for ref in found.get(check, [])] for check in names
+    }
+
+
+def test_images_of_a_manifest_on_this_machine_are_read(manifest, tmp_path):
+    put_images(tmp_path / "photos")
+    path = manifest(*(line(f"{name}.jpg") for name in FAULTS))
+    verdict = verdict_of(path, "--images", tmp_path / "photos", exit_code=1)
+    assert as_names(warned(verdict)) == SEEN
+    assert (verdict["counts"]["unreadable"], verdict["counts"]["quarantined"]) == (2, 1)
+    # Without the folder, or told so, nothing is known of them, and the labels alone are fine.
+    for options in ([], ["--images", tmp_path / "photos", "--no-read-images"]):
+        assert warned(verdict_of(path, *options)) == {}
+
+
+def test_images_in_s3_are_read(s3_client, sandbox, bucket, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "sandbox")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    put_images(tmp_path)
+    for path in tmp_path.glob("*.jpg"):
+        s3_client.put_object(Bucket=bucket, Key=f"images/{path.name}", Body=path.read_bytes())
+    lines = [line(f"{name}.jpg").replace("s3://bucket/", f"s3://{bucket}/images/") for name in FAULTS]
+    s3_client.put_object(Bucket=bucket, Key="output.manifest", Body="\n".join(lines).encode())
+    uri = f"s3://{bucket}/output.manifest"
+    verdict = verdict_of(uri, "--endpoint-url", sandbox.endpoint_url, exit_code=1)
+    assert as_names(warned(verdict)) == SEEN
+
+
+def test_images_of_a_dataset_folder_are_read(dataset):
+    for split, name, seed in (("train", "c", 1), ("val", "d", 1), ("train", "lies", 3), ("val", "turned", 4)):
+        save(dataset / "images" / split / f"{name}.jpg", seed, form="PNG" if name == "lies" else "JPEG",
+             orientation=6 if name == "turned" else None)  # fmt: skip
+        (dataset / "labels" / split / f"{name}.txt").write_text("", encoding="utf-8")
+    with Image.open(dataset / "images/val/d.jpg") as photo:
+        photo.resize((102, 82)).resize((100, 80)).save(dataset / "images/val/d.jpg", quality=60)
+    (dataset / "images/train/e.jpg").write_bytes((dataset / "images/train/c.jpg").read_bytes()[:-300])
+    (dataset / "labels/train/e.txt").write_text("", encoding="utf-8")
+    found = as_names(
+        warned(verdict_of(dataset)),
+        names=[
+            "extension_fits",
+            "upright",
+            "image_readable",
+            "near_duplicate",
+            "near_duplicates_in_one_split",
+        ],
+    )
+    assert found == {
+        "extension_fits": ["lies"],
+        "upright": ["turned"],
+        "image_readable": ["e"],
+        "near_duplicate": ["d"],
+        "near_duplicates_in_one_split": ["c", "d"],
+    }
+    unread = warned(verdict_of(dataset, "--no-read-images"))
+    assert not {"near_duplicate", "image_readable", "extension_fits"} & set(unread)
+
+
+def test_a_folder_without_the_images_names_them(manifest, tmp_path):
+    (tmp_path / "photos").mkdir()
+    verdict = verdict_of(manifest(line("a.jpg")), "--images", tmp_path / "photos")
+    assert warned(verdict) == {"image_unchanged": ["s3://bucket/a.jpg"]}

@@ -201,3 +201,37 @@ def test_a_broken_skills_file_is_named(tmp_path):
     result = run(job, "--out", tmp_path / "out", "--skills", broken)
     assert result.exit_code == 2
     assert "skills.json is not a skills file" in result.stderr
+
+
+def test_workers_keep_their_pseudonyms_with_their_skills(tmp_path):
+    """The key lies beside the output; from there, or from a project's rounds/, the next output takes it."""
+    job = write_job(tmp_path / "pens-1", {"ann": [PEN], "bob": [PEN], "cat": []})
+    for out, options in (
+        ("1", []),
+        ("2", ["--skills", tmp_path / "1" / "skills.json"]),
+        ("apart", []),
+    ):
+        assert run(job, "--out", tmp_path / out, *options).exit_code == 0
+    names = {
+        out: {
+            worker["worker"]
+            for worker in json.loads((tmp_path / out / "report.json").read_bytes())["workers"]
+        }
+        for out in ("1", "2", "apart")
+    }
+    assert names["1"] == names["2"]
+    assert not names["1"] & names["apart"]
+    mixed = run(job, "--out", tmp_path / "apart", "--skills", tmp_path / "1" / "skills.json")
+    assert mixed.exit_code == 2
+    assert "is another key than that of" in " ".join(mixed.stderr.split())
+    rounds = tmp_path / "rounds"
+    (rounds / "r1").mkdir(parents=True)
+    (tmp_path / "1" / "pseudonyms.key").rename(rounds / "pseudonyms.key")
+    (tmp_path / "1" / "skills.json").rename(rounds / "r1" / "skills.json")
+    assert run(job, "--out", tmp_path / "3", "--skills", rounds / "r1" / "skills.json").exit_code == 0
+    known = json.loads((tmp_path / "3" / "skills.json").read_bytes())["workers"]
+    assert (set(known), {worker["rounds"] for worker in known.values()}) == (names["1"], {2})
+    (rounds / "pseudonyms.key").unlink()
+    lost = run(job, "--out", tmp_path / "4", "--skills", rounds / "r1" / "skills.json")
+    assert lost.exit_code == 2
+    assert "No pseudonyms.key lies beside" in lost.stderr

@@ -55,12 +55,15 @@ def test_list_pull_verify(run: Any, project_file: Path, tmp_path: Path, bucket: 
     out = tmp_path / "pens"
     pulled = run("pull", "pens@v0001", "--project", project_file, "--out", out, "--json")
     assert json.loads(pulled.stdout) | {"files": 0, "out": ""} == {
-        "dataset": "pens", "version": "v0001", "out": "", "files": 0, "kept": 0, "images": 2, "boxes": 0,
+        "dataset": "pens", "version": "v0001", "out": "", "files": 0, "kept": 0, "foreign": 0,
+        "images": 2, "boxes": 0,
     }  # fmt: skip
     latest = run("pull", "pens@latest", "--project", project_file, "--out", out)
     assert "pens@v0002: 3 images" in latest.stdout
 
     assert run("verify", "pens@v0001", "--project", project_file).exit_code == 0
+    quick = run("verify", "pens@v0001", "--project", project_file, "--quick")
+    assert (quick.exit_code, "2 images not by their bytes" in quick.stdout) == (0, True)
     assert run("verify", out).exit_code == 0
     next(out.glob("labels/*/*.txt")).write_text("0 0.5 0.5 2 2\n")
     broken = run("verify", out, "--json")
@@ -76,6 +79,7 @@ def test_list_pull_verify(run: Any, project_file: Path, tmp_path: Path, bucket: 
         (["list", "pens", "--root", "."], "holds no published version"),
         (["list", "pens", "--root", "s3://bucket/x", "--project", __file__], "both say where"),
         (["verify", "no-such-folder"], "there is no folder no-such-folder"),
+        (["verify", "no-such-folder", "--quick"], "--quick is for a version in S3"),
         (
             ["list", "pens", "--root", "s3://bucket/x", "--endpoint-url", "localhost:9"],
             "localhost:9 is no endpoint; give one such as http://",

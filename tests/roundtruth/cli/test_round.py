@@ -9,7 +9,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from roundtruth.cli import main
-from tests.project_samples import project_content
+from roundtruth.stages.round_import import job_sources, read_jobs
+from tests.finished_jobs import label, put_job
+from tests.project_samples import make_project, project_content
 from tests.round_runs import etags
 from tests.sandbox_job import put_images
 from tests.store import open_store
@@ -47,6 +49,10 @@ def test_plan_for_people(plan: Any, s3_client: Any, sandbox: Any, bucket: str) -
     assert lines[1] == f"  unreadable: s3://{bucket}/images/+empty.jpg: is empty (0 bytes)"
     assert "pens-2026-11-16-1" in result.stdout
     assert "pens-2026-11-16-2" in result.stdout
+    assert lines[-2] == (
+        "Prices: AWS's fee an image and job 0.08 USD; 3 answers by your own team; disputed images once more, "
+        "2 answers"
+    )
     assert lines[-1] == "Price: 0.80 USD, up to 0.80 USD more for relabeling (budget 5.00 USD)"
     assert etags(open_store(sandbox.endpoint_url), bucket) == before
 
@@ -77,6 +83,7 @@ def test_plan_for_machines(plan: Any, s3_client: Any, bucket: str) -> None:
                 "workers": 3,
                 "relabel_pass": 0,
                 "gold": [],
+                "imported": None,
             }
         ],
         "price_usd": {"labeling": 0.16, "relabel_at_most": 0.16, "at_most": 0.32, "budget": None},
@@ -114,6 +121,17 @@ def test_errors_exit_2(plan: Any, arguments: list[str], changes: dict[str, Any],
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stdout == ""
+
+
+def test_an_imported_round_has_no_plan_to_show(plan: Any, sandbox: Any, s3_client: Any, bucket: str) -> None:
+    storage = open_store(sandbox.endpoint_url)
+    (uri,) = put_images(s3_client, bucket, 1)
+    rows = [{"source-ref": uri} | label("boxes", "old", [("pen", 10, 20, 40, 50)])]
+    folder = put_job(storage, f"s3://{bucket}/out/old", rows)
+    read_jobs(storage, make_project(root=f"s3://{bucket}"), "r1", job_sources([folder]))
+    result = plan("--round", "r1")
+    assert result.exit_code == 2
+    assert "Round 'r1' of project 'pens' was imported from 1 finished jobs" in result.stderr
 
 
 def test_budget_is_an_error(plan: Any, s3_client: Any, bucket: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from roundtruth.annotations import ANSWERS, table
 from roundtruth.consensus.job_answers import read_job_answers
+from roundtruth.consensus.measure import ConsensusResult
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.storage import ObjectUri, Storage
 from tests.real_data import REAL
@@ -40,6 +41,12 @@ def answer(
         shared | {"box": place, "category": box[0], **dict(zip(PLACE, box[1:], strict=True))}
         for place, box in enumerate(boxes)
     ]
+
+
+def found(result: ConsensusResult) -> list[tuple[object, ...]]:
+    """Image, category, votes and answers of each label."""
+    columns = ["source_ref", "category", "votes", "answers"]
+    return list(result.labels[columns].itertuples(index=False, name=None))
 
 
 def answers(*parts: Iterable[dict[str, object]]) -> pd.DataFrame:

@@ -5,27 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roundtruth.consensus.answer_columns import answer_columns, chunks_of_jobs
+from roundtruth.consensus.answer_columns import answer_columns
 from roundtruth.errors import ConsensusError
 from tests.roundtruth.consensus.answer_tables import answer, answers
 
 PEN = ("pen", 0.0, 0.0, 10.0, 10.0)
 FAR = ("pen", 50.0, 50.0, 10.0, 10.0)
-
-
-@pytest.mark.parametrize(
-    ("categories", "expected"),
-    [
-        pytest.param(None, [0, 0, 0], id="unknown: all asked for the same"),
-        pytest.param([["pen"], ["pen"], ["pen"]], [0, 0, 0], id="relabel jobs"),
-        pytest.param([["pen"], ["ink"], ["pen"]], [0, 1, 0], id="two chunks"),
-        pytest.param([["pen"], ["ink"], ["ink", "pen"]], [0, 0, 0], id="joined by a third job"),
-    ],
-)
-def test_chunks(categories, expected):
-    jobs = ["a", "b", "c"]
-    by_job = None if categories is None else dict(zip(jobs, categories, strict=True))
-    assert chunks_of_jobs(jobs, by_job).tolist() == expected
 
 
 def test_a_worker_who_answers_again_counts_once_with_the_first_answer():

@@ -24,7 +24,7 @@ def told(figure: bytes) -> str:
 
 def figures(table: pd.DataFrame) -> dict[str, bytes]:
     result = measure_consensus(table, Consensus(method="majority"))
-    return consensus_figures(result.report, result.images, table)
+    return consensus_figures(result.report, result.images)
 
 
 def small_round(workers: int = 3, *, seconds: float | None = 10.0) -> pd.DataFrame:

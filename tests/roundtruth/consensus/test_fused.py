@@ -19,7 +19,7 @@ from roundtruth.consensus.report import encode_report
 from roundtruth.consensus.worker_skills import WorkerSkill, WorkerSkills, encode_skills
 from roundtruth.project import Consensus
 from tests.real_data import needs_real
-from tests.roundtruth.consensus.answer_tables import answer, answers, pedestrians, shuffled
+from tests.roundtruth.consensus.answer_tables import answer, answers, found, pedestrians, shuffled
 
 FUSED = Consensus(method="fused")
 MAJORITY = Consensus(method="majority")
@@ -29,12 +29,6 @@ NEAR = ("pen", 22.0, 19.0, 60.0, 42.0)
 INK = ("ink", 20.0, 20.0, 60.0, 40.0)
 FAR = ("pen", 300.0, 300.0, 60.0, 40.0)
 FLAT = ("pen", 20.0, 20.0, 0.0, 40.0)
-
-
-def found(result) -> list[tuple[object, ...]]:
-    return list(
-        result.labels[["source_ref", "category", "votes", "answers"]].itertuples(index=False, name=None)
-    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roundtruth.annotations import LABELS, table
-from roundtruth.consensus.gold import GoldCounts, encode_gold, gold_counts, gold_report
+from roundtruth.consensus.gold import GoldCounts, gold_counts, gold_report
 from roundtruth.consensus.pseudonyms import pseudonym
 from tests.roundtruth.consensus.answer_tables import PLACE, Box, answer, answers, shuffled
 
@@ -61,7 +61,7 @@ def test_outward_bias_of_each_edge():
 
 def test_an_image_without_objects_costs_precision_only():
     counts = gold_counts(answers(answer("b", "ann", ("pen", 0, 0, 9, 9))), TRUE, ["a", "b"], JOBS)
-    assert counts["ann"] == GoldCounts(answers=1, boxes=1, false_boxes=1, false_places=1)
+    assert counts[pseudonym("ann")] == GoldCounts(answers=1, boxes=1, false_boxes=1, false_places=1)
     assert gold_report(counts, 2)["workers"][0]["recall"] is None
 
 
@@ -74,8 +74,8 @@ def test_false_places_are_what_anybody_drew_on_the_same_task():
     )
     counts = gold_counts(given_answers, TRUE, ["a", "b"], JOBS)
     assert {name: (one.false_boxes, one.false_places) for name, one in counts.items()} == {
-        "ann": (2, 2),
-        "bob": (1, 3),
+        pseudonym("ann"): (2, 2),
+        pseudonym("bob"): (1, 3),
     }
 
 
@@ -108,8 +108,7 @@ def test_careless_workers_are_named_by_pseudonym():
     }
     assert report["careless_workers"] == sorted(careless)
     assert report["everybody"]["recall"] == pytest.approx(3 / 5)
-    assert "spam" not in encode_gold(report).decode()
-    json.loads(encode_gold(report))
+    assert "spam" not in json.dumps(report, allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +133,4 @@ def test_order_of_rows_does_not_matter(seed, images):
     given_answers, true, names = pool(images, seed)
     first = gold_report(gold_counts(given_answers, true, names, JOBS), images)
     mixed = gold_counts(shuffled(given_answers, seed), shuffled(true, seed), names[::-1], JOBS)
-    assert encode_gold(gold_report(mixed, images)) == encode_gold(first)
+    assert json.dumps(gold_report(mixed, images)) == json.dumps(first)

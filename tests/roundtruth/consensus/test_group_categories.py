@@ -72,3 +72,33 @@ def test_what_is_known_decides_a_tie():
     boxes = boxes_of([[(0, 0), (1, 1)]], 2, 2)
     known = CategorySkill(right=np.array([20.0, 99.0]), boxes=np.array([100.0, 100.0]))
     assert choose_categories(boxes, np.ones(1), known).category.tolist() == [1]
+
+
+def test_each_worker_has_a_confusion_of_his_own():
+    # Worker 0 calls every second 2 a 3 and is right otherwise; workers 1 to 3 err anywhere, now and then.
+    rng = np.random.default_rng(4)
+    given = []
+    for truth in rng.integers(0, 4, 400).tolist():
+        said = [truth if rng.random() > 0.12 else int(rng.integers(0, 4)) for _ in range(4)]
+        said[0] = 3 if truth == 2 and rng.random() < 0.5 else truth
+        given.append(list(enumerate(said)))
+    boxes = boxes_of([*given, [(0, 3), (1, 2)], [(1, 2), (2, 3)]], 4, 4)
+    chosen = choose_categories(boxes, np.ones(402), nothing_known(4))
+    of_two = [
+        chosen.probability[n] if chosen.category[n] == 2 else 1 - chosen.probability[n] for n in (400, 401)
+    ]
+    assert of_two[0] > 0.9
+    assert of_two[0] > of_two[1] + 0.2
+
+
+def test_with_few_boxes_a_worker_has_the_confusion_of_the_pool():
+    # People take 1 for 0; a stranger (worker 3) is believed as one of them is.
+    rng = np.random.default_rng(5)
+    given = [
+        [(worker, 1 if truth == 0 and rng.random() < 0.3 else truth) for worker in range(3)]
+        for truth in rng.integers(0, 3, 300).tolist()
+    ]
+    boxes = boxes_of([*given, [(0, 0), (3, 1)], [(0, 0), (1, 1)]], 4, 3)
+    chosen = choose_categories(boxes, np.ones(302), nothing_known(4))
+    assert chosen.category[300] == chosen.category[301]
+    assert chosen.probability[300] == pytest.approx(chosen.probability[301], abs=0.05)

@@ -15,7 +15,7 @@ from roundtruth.consensus.report import encode_report
 from roundtruth.errors import ConsensusError
 from roundtruth.project import Consensus
 from tests.real_data import needs_real
-from tests.roundtruth.consensus.answer_tables import PLACE, answer, answers, pedestrians, shuffled
+from tests.roundtruth.consensus.answer_tables import PLACE, answer, answers, found, pedestrians, shuffled
 
 MAJORITY = Consensus(method="majority", min_agreement=0.7)
 MEDIAN = Consensus(method="median")
@@ -26,12 +26,6 @@ INK = ("ink", 0.0, 0.0, 10.0, 10.0)
 NEAR = ("pen", 1.0, 0.0, 10.0, 10.0)
 FAR = ("pen", 50.0, 50.0, 10.0, 10.0)
 FLAT = ("pen", 5.0, 5.0, 0.0, 10.0)
-
-
-def found(result) -> list[tuple[object, ...]]:
-    return list(
-        result.labels[["source_ref", "category", "votes", "answers"]].itertuples(index=False, name=None)
-    )
 
 
 @pytest.mark.parametrize(

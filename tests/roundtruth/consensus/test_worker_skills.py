@@ -60,7 +60,7 @@ def test_what_is_no_skills_file(data, message):
 
 def test_old_evidence_fades_and_strangers_have_none():
     skills = WorkerSkills(workers={pseudonym("ann"): ANN})
-    workers = ["ann", "stranger"]
+    workers = [pseudonym("ann"), "stranger"]
     existence = existence_skill(skills, workers)
     assert existence.draws.tolist() == [2.5, 0.0]
     assert existence.draws_weight.tolist() == [10 * DECAY, 0.0]

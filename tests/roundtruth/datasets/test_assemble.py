@@ -58,6 +58,15 @@ def test_the_newest_round_with_publishable_labels_wins(storage: Storage, bucket:
     assert candidate.rounds == ("2026-01-05", "2026-01-12")
 
 
+def test_round_10_is_newer_than_round_2(storage: Storage, bucket: str) -> None:
+    project = project_in(bucket)
+    for key, box in (("demo-2", PEN), ("demo-10", PENCIL)):
+        refs = put_round(storage, project, key, {"a.jpg": [box]})
+    candidate = assembled(storage, project)
+    assert candidate.rounds == ("demo-2", "demo-10")
+    assert boxes_of(candidate, refs["a.jpg"]) == [(0, *PENCIL[1:])]
+
+
 def test_a_candidate_comes_back_from_s3_with_the_same_digests(storage: Storage, bucket: str) -> None:
     project = project_in(bucket)
     put_round(storage, project, "2026-01-05", {"a.jpg": [PEN], "사진 #1.jpg": []})

@@ -52,12 +52,11 @@ def test_the_same_bytes_are_one_group_and_join_the_groups_they_are_in() -> None:
     assert len(set(groups.values())) == 3
 
 
-def test_near_duplicates_join_through_each_other() -> None:
-    prints = {"5.jpg": "0000000000000000", "6.jpg": "000000000000001f", "cam2/4.jpg": "00000000000003ff"}
-    project = project_of(group_by={"near_duplicates": True})
-    found = groups_of(project, fingerprints={f"{ROOT}/images/{key}": value for key, value in prints.items()})
-    assert ["5.jpg", "6.jpg", "cam2/4.jpg"] in found
-    assert len(found) == 4
+def test_near_duplicates_join_with_the_folders_they_are_in() -> None:
+    alike = {f"{ROOT}/images/{key}": f"{ROOT}/images/5.jpg" for key in ("5.jpg", "6.jpg", KEYS[0])}
+    by = {"folder": 1, "near_duplicates": True}
+    assert groups_of(project_of(group_by=by), alike=alike) == [["5.jpg", "6.jpg", *KEYS[:3]], ["cam2/4.jpg"]]
+    assert ["5.jpg"] in groups_of(project_of(group_by={"folder": 1}), alike=alike)
 
 
 def test_pins_are_patterns_below_the_root() -> None:

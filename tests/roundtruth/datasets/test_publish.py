@@ -128,7 +128,18 @@ def test_a_second_version_keeps_ids_splits_and_the_first_version(
     assert {ref: split for ref, split in two.items() if ref in one} == one
     changes = json.loads(storage.read(second.uri / "changes.json"))
     assert changes["added"] == [refs["c/new.jpg"]]
-    assert changes["relabeled"] == [refs["a/one.jpg"]]
+    assert [one["source_ref"] for one in changes["relabeled"]] == [refs["a/one.jpg"]]
+    assert {box["change"] for box in changes["relabeled"][0]["boxes"]} <= {
+        "moved",
+        "class",
+        "appeared",
+        "vanished",
+    }
+    assert (changes["old"], changes["counts"]["images"]["new"]) == ("v0001", second.record.images)
+    assert changes["splits"] == {
+        name: {"old": first.record.splits[name].images, "new": counts.images}
+        for name, counts in second.record.splits.items()
+    }
     assert (changes["boxes_added"], changes["boxes_removed"], changes["classes_added"]) == (2, 2, ["crayon"])
     assert second.record.partial == 4  # nobody asked for crayons on them
     assert listing(s3_client, bucket, f"{VERSIONS}v0001/") == before
@@ -384,3 +395,92 @@ def test_labels_of_a_rotated_jpeg_fit_the_image_that_trainers_see(storage: Stora
     # Stored 100×80, seen 80×100: turned by 90° clockwise, the box's top left is 80 - 5 - 20 from the left.
     assert found[1:] == pytest.approx((55, 10, 20, 40), abs=1e-3)
     assert b",pen,10,5,20,40,100,80" in storage.read(published.uri / "annot.csv")
+
+
+def test_nothing_of_a_published_version_is_overwritten_by_a_publisher_that_comes_late(
+    sandbox: Any, storage: Storage, s3_client: Any, bucket: str
+) -> None:
+    """It claimed the same number and listed an empty folder; the contact sheet it makes is another by now."""
+    project = project_in(bucket, **PACKED)
+    refs = put_round(storage, project, "2026-01-05", FIRST)
+    candidate = assembled(storage, project)
+    published: list[dict[str, str]] = []
+
+    class LateStorage(Storage):
+        def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
+            if uri.name == "data.yaml" and not published:
+                publish_version(storage, project, candidate)
+                published.append(dated(s3_client, bucket))
+                storage.delete(ObjectUri.parse(refs["a/one.jpg"]))
+            return super().write_if_absent(uri, data)
+
+    late = publish_version(storage_of(sandbox.endpoint_url, LateStorage), project, candidate)
+    assert (late.version, late.created) == ("v0001", False)
+    assert dated(s3_client, bucket) == published[0]
+    storage.write(ObjectUri.parse(refs["a/one.jpg"]), jpeg(100, 80, color=(0, 40, 90)))
+    assert problems(storage, project) == ()
+
+
+def dated(s3_client: Any, bucket: str) -> dict[str, str]:
+    """Key -> time and ETag of all objects of versions: writing the same bytes again would show."""
+    found = s3_client.list_objects_v2(Bucket=bucket, Prefix="boxes/datasets/pens/")["Contents"]
+    kept = (one for one in found if "/versions/" in one["Key"] or "/parts/" in one["Key"])
+    return {one["Key"]: f"{one['LastModified']} {one['ETag']}" for one in kept}
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+def test_two_releases_at_once_give_two_versions_or_one_and_never_a_mixture(
+    sandbox: Any, storage: Storage, bucket: str, layout: str
+) -> None:
+    """One has seen a round more; each version holds what one of them had seen."""
+    project = project_in(bucket, dataset={"name": "pens", "layout": layout})
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", SECOND)
+    one = assembled(storage, project)
+    put_round(storage, project, "2026-01-19", {"d/late.jpg": []})
+    start = threading.Barrier(2)
+
+    def run(candidate: Candidate | None) -> str:
+        mine = storage_of(sandbox.endpoint_url)
+        start.wait(30)
+        try:
+            published = publish_version(mine, project, candidate or assembled(mine, project))
+        except DatasetError:
+            return ""  # another version was published meanwhile: the task is tried again
+        return published.record.spec_digest
+
+    with ThreadPoolExecutor(2) as pool:
+        digests = {digest for digest in pool.map(run, [one, None]) if digest}
+    records = list_versions(storage, dataset_folder(project))[1:]
+    assert {record.spec_digest for record in records} == digests
+    for record in records:
+        assert record.images == (6 if record.spec_digest == one.digest else 7)
+        assert problems(storage, project, record.version) == ()
+    release(storage, project)
+    assert resolve_version(storage, dataset_folder(project)).images == 7
+
+
+def test_a_tree_resumes_its_copies_where_it_stopped(sandbox: Any, storage: Storage, bucket: str) -> None:
+    project = project_in(bucket)
+    put_round(storage, project, "2026-01-05", {f"{number}.jpg": [] for number in range(6)})
+    candidate = assembled(storage, project)
+    copied: list[str] = []
+
+    class StoppingStorage(Storage):
+        def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
+            if len(copied) == 4:
+                raise CrashError
+            copied.append(target.key)
+            return super().copy_if_unchanged(source, target, etag)
+
+    stopping = storage_of(sandbox.endpoint_url, StoppingStorage)
+    stopping.concurrency = 1
+    with pytest.raises(CrashError):
+        publish_version(stopping, project, candidate)
+    first = list(copied)
+    copied.clear()
+    publish_version(stopping, project, candidate)
+    assert (len(first), len(copied)) == (4, 2)
+    assert not set(first) & set(copied)
+    assert problems(storage, project) == ()

@@ -15,9 +15,10 @@ from roundtruth.datasets.assemble import assemble_candidate
 from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.local_tree import local_path
 from roundtruth.datasets.publish import publish_version
-from roundtruth.datasets.pull import PulledVersion, pull_version, read_index
+from roundtruth.datasets.pull import PulledVersion, pull_version
 from roundtruth.datasets.tables import INDEX
 from roundtruth.datasets.verify import verify_folder
+from roundtruth.datasets.version_index import read_stored_index
 from roundtruth.datasets.versions import encode_version, resolve_version
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
@@ -107,6 +108,55 @@ def test_a_pull_of_another_version_takes_away_what_is_not_in_it(
     assert verify_folder(target).problems == ()
 
 
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+def test_what_an_interrupted_pull_of_another_version_left_is_not_trained_on(
+    storage: Storage, bucket: str, tmp_path: Path, layout: str
+) -> None:
+    project = project_of(bucket, layout)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", {f"new-{n}.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)] for n in "abc"})
+    release(storage, project)
+    target = tmp_path / "pens"
+
+    def stop_after_images(done: int, total: int) -> None:
+        if len(list(target.glob("images/*/new-*"))) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull_version(storage, project.root_uri, "pens", "v0002", target, stop_after_images)
+    assert len(list(target.glob("images/*/new-*"))) == 3
+    (target / "images/train/.new-d.jpg.partial").write_bytes(b"half")
+    (target / "notes.txt").write_text("mine")
+    pulled = pull(storage, project, target, "v0001")
+    assert pulled.foreign >= 4
+    assert pull(storage, project, tmp_path / "clean", "v0001").foreign == 0
+    assert trained_on(target) == trained_on(tmp_path / "clean")
+    assert (target / "notes.txt").read_text() == "mine"
+    (target / "notes.txt").unlink()
+    assert verify_folder(target).problems == ()
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+def test_formats_that_a_version_does_not_have_leave_the_folder(
+    storage: Storage, bucket: str, tmp_path: Path, layout: str
+) -> None:
+    every = ["yolo", "voc", "coco", "csv", "manifest"]
+    project = project_in(bucket, dataset={"name": "pens", "formats": every, "layout": layout})
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    project = project_in(bucket, dataset={"name": "pens", "formats": ["yolo"], "layout": layout})
+    release(storage, project)
+    target = tmp_path / "pens"
+    pull(storage, project, target, "v0001")
+    for cache in ("train", "val"):
+        (target / "labels" / f"{cache}.cache").write_bytes(b"of v0001")
+    assert pull(storage, project, target, "v0002").record.formats == ("yolo",)
+    pull(storage, project, tmp_path / "clean", "v0002")
+    assert trained_on(target) == trained_on(tmp_path / "clean")
+    assert verify_folder(target).problems == ()
+
+
 def test_an_unfinished_pull_says_so_and_goes_on(storage: Storage, bucket: str, tmp_path: Path) -> None:
     project = project_of(bucket)
     put_round(storage, project, "2026-01-05", FIRST)
@@ -189,7 +239,7 @@ def test_a_hostile_index_writes_nothing(storage: Storage, bucket: str, tmp_path:
     folder = dataset_folder(project)
     record = resolve_version(storage, folder)
     version = folder.version("v0001")
-    rows = pd.DataFrame(read_index(storage, version, record))
+    rows = pd.DataFrame(read_stored_index(storage, version, record))
     index = to_parquet(rows.assign(path=["../" + path for path in rows["path"]]), INDEX)
     storage.write(version.index, index)
     digest = hashlib.sha256(index).hexdigest()

@@ -25,8 +25,9 @@ def scene(seed: int, count: int, start: int = 0) -> tuple[dict[str, str], dict[s
     while len(groups) < count:
         frames = int(random_numbers.integers(1, 6))
         shown = random_numbers.choice(8, size=int(random_numbers.integers(0, 4)))
+        clip = f"clip-{start}-{len(groups)}"
         for frame in refs(min(frames, count - len(groups)), start + len(groups)):
-            groups[frame] = f"clip-{start}-{len(groups) - frames}-{shown}"
+            groups[frame] = clip
             class_ids[frame] = [int(one) for one in shown]
     return groups, class_ids
 
@@ -55,6 +56,34 @@ def test_images_never_move_groups_stay_whole_and_order_does_not_count(
     assert torn_groups(after, groups) == 0
     assert after == assign_splits(sorted(everything), RATIOS, before, groups=groups, class_ids=class_ids)
     assert len(after) == old + new
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), versions=st.lists(st.randoms(), min_size=2, max_size=5))
+def test_an_image_keeps_its_split_whatever_is_added_removed_or_relabeled(
+    seed: int, versions: list[random.Random]
+) -> None:
+    """Also an image that was away for some versions; the memory holds all that ever were in one."""
+    groups, class_ids = scene(seed, 60)
+    memory: dict[str, str] = {}
+    for version in versions:
+        present = version.sample(sorted(groups), version.randint(0, len(groups)))
+        labels = {ref: version.sample(ids, version.randint(0, len(ids))) for ref, ids in class_ids.items()}
+        splits = assign_splits(present, RATIOS, memory, groups=groups, class_ids=labels)
+        assert set(splits) == set(present)
+        assert all(splits[ref] == memory.get(ref, splits[ref]) for ref in present)
+        memory |= splits
+        assert torn_groups(memory, groups) == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), count=st.integers(3, 80))
+def test_ratios_hold_within_the_largest_group(seed: int, count: int) -> None:
+    groups, class_ids = scene(seed, count)
+    counts = Counter(assign_splits(groups, RATIOS, {}, groups=groups, class_ids=class_ids).values())
+    largest = max(Counter(groups.values()).values())
+    for split, ratio in RATIOS.items():
+        assert abs(counts[split] - ratio * count) <= largest + 1  # one more for whole images
 
 
 @settings(max_examples=40, deadline=None)
@@ -159,6 +188,18 @@ def test_groups_that_were_torn_stay_so_and_are_counted() -> None:
 
 
 # --- pins
+
+
+def test_a_pinned_list_overrides_ratios_classes_and_the_past() -> None:
+    pinned = dict.fromkeys(refs(30), "test")
+    splits = assign_splits(refs(40), RATIOS, dict.fromkeys(refs(10), "train"), pinned=pinned)
+    assert {ref for ref, split in splits.items() if split == "test"} == set(pinned)
+
+
+def test_a_pin_of_one_image_is_a_pin_of_its_group() -> None:
+    groups = dict.fromkeys(refs(4), "clip")
+    splits = assign_splits(refs(8), RATIOS, {}, groups=groups, pinned={refs(4)[2]: "val"})
+    assert {splits[ref] for ref in groups} == {"val"}
 
 
 def test_a_pin_takes_its_group_along_and_overrides_the_past() -> None:

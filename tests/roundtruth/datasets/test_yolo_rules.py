@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from roundtruth.datasets.yolo_rules import label_path, label_problems, pairing_problems, size_problem
+from roundtruth.datasets.yolo_rules import (
+    data_yaml_problems,
+    label_path,
+    label_problems,
+    pairing_problems,
+    size_problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,36 @@ def test_pairs() -> None:
         "images/val/b.v2.png": "has no label file labels/val/b.v2.txt; it would be trained on as a negative",
         "labels/val/b.txt": "has no image; it would never be read",
     }
-    assert label_path("images/train/images/x.JPG") == "labels/train/images/x.txt"
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("images/train/x.jpg", "labels/train/x.txt"),
+        ("train/images/x.v2.png", "train/labels/x.v2.txt"),
+        pytest.param("images/train/images/x.JPG", "images/train/labels/x.txt", id="the last images counts"),
+        ("images/images.jpg", "labels/images.txt"),
+    ],
+)
+def test_the_label_path_comes_from_the_image_path(image: str, label: str) -> None:
+    assert label_path(image) == label
+    assert list(pairing_problems([image, label])) == []
+    assert [path for path, _ in pairing_problems([image, f"labels/other/{label}"])] == [
+        image,
+        f"labels/other/{label}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(b"train: a\nval: b\nnames: [x]\n", [], id="good"),
+        pytest.param(b"train: a\nval: b\nnc: 2\nnames: [x]\n", ["says nc: 2 and has 1 names"], id="nc"),
+        pytest.param(b"train: a\nnc: 1\nnames: {0: x}\n", ["names no val images"], id="no val"),
+    ],
+)
+def test_data_yaml_problems(data: bytes, expected: list[str]) -> None:
+    assert list(data_yaml_problems(data)) == expected
 
 
 @pytest.mark.parametrize(

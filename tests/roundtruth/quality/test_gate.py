@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def test_a_bad_box_quarantines_its_image_and_the_round_goes_on(box, check):
     ("images", "labels", "check"),
     [
         pytest.param([], [label("0.jpg", (10, 10, 1, 20))], "box_side", id="tiny"),
+        pytest.param([], [label("0.jpg", (10, 10, 3, 5))], "box_area", id="small area"),
         pytest.param([], [label("0.jpg", (0, 10, 99, 1.5))], "aspect_ratio", id="absurd shape"),
         pytest.param([], [label("0.jpg", (0, 0, 100, 80))], "box_fills_image", id="whole image"),
         pytest.param([], [label("0.jpg", (10, 10, 20, 20.5), "pencil")], "duplicate_box", id="twice"),
@@ -254,6 +256,17 @@ def test_data_docs_name_failing_images_load_nothing_and_are_the_same_each_time(t
         )
     assert sites[0] == sites[1]
     assert list(temporary.iterdir()) == []
+    linked = [part.split('"')[0] for part in sites[0]["index.html"].split('href="')[1:]]
+    assert len(linked) > 1
+    assert set(linked) <= set(sites[0])
+    assert pd.read_csv(io.StringIO(sites[0].pop("failing_images.csv"))).to_dict("records") == [
+        {
+            "check": "box_inside_image",
+            "severity": "critical",
+            "source_ref": f"s3://bucket/images/{ODD_NAME}",
+            "failed_rows": 1,
+        }
+    ]
     index = sites[0].pop("index.html")
     assert "box_inside_image" in index
     assert "onerror=alert(1)&gt;" in index
@@ -263,9 +276,6 @@ def test_data_docs_name_failing_images_load_nothing_and_are_the_same_each_time(t
     labels_page = next(page for path, page in sites[0].items() if path.startswith("validations/labels/"))
     assert "한글" in labels_page
     assert "&lt;img src=x onerror=alert(1)&gt;" in labels_page
-    linked = [part.split('"')[0] for part in index.split('href="')[1:]]
-    assert linked
-    assert set(linked) <= set(sites[0])
 
 
 def test_data_docs_need_a_storage(tmp_path):

@@ -60,6 +60,8 @@ def test_after_clipping_a_box_is_inside_or_sticks_out_by_more_than_the_tolerance
         pytest.param((90, 10, 20, 20), "overhang_px", 10, id="out on the right"),
         pytest.param((10, 10, 0, 20), "shorter_side_px", 0, id="no width"),
         pytest.param((10, 10, -3, 20), "shorter_side_px", -3, id="negative width"),
+        pytest.param((10, 10, 2.5, 4), "area_px2", 10, id="area in pixels²"),
+        pytest.param((10, 10, -5, -4), "area_px2", 0, id="no area of two negative sides"),
         pytest.param((10, 10, 60, 3), "aspect_ratio", 20, id="long and thin"),
         pytest.param((10, 10, 0, 20), "aspect_ratio", 1, id="no shape without an area"),
         pytest.param((0, 0, 100, 40), "image_share", 0.5, id="half of the image"),

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roundtruth.quality.near_duplicates import (
     copies_in_other_groups,
     earliest_copies,
-    find_neighbours,
+    linked_groups,
+    near_pairs,
     to_numbers,
 )
 
@@ -63,9 +64,44 @@ def test_equals_the_comparison_of_every_pair_in_two_splits(images, limit):
 def test_wide_limits_lose_no_pair(limit):
     # The bits that differ are spread as evenly over the four parts as they can be.
     spread = sum(1 << ((bit % 4) * 16 + bit // 4) for bit in range(limit))
-    found = find_neighbours(numbers([5, 5 ^ spread, 5 ^ (spread | 1 << 15)]), max_distance=limit)
-    pairs = {(one, two) for one, two in zip(found.first.tolist(), found.second.tolist(), strict=True)}
+    hashes = numbers([5, 5 ^ spread, 5 ^ (spread | 1 << 15)])
+    batches = near_pairs(hashes, max_distance=limit)
+    pairs = {pair for one, two in batches for pair in zip(one.tolist(), two.tolist(), strict=True)}
     assert len([pair for pair in pairs if pair[0] < pair[1]]) == 2
+
+
+def groups_of(values, limit):
+    """By comparing every pair, and joining until nothing changes."""
+    first = list(range(len(values)))
+    for _ in values:
+        for at, value in enumerate(values):
+            first[at] = min(
+                first[other] for other, near in enumerate(values) if distance(value, near) <= limit
+            )
+    return first
+
+
+@given(values=st.lists(fingerprints, max_size=20), limit=st.sampled_from([0, 3, 6, 7]))
+def test_linked_groups_equal_the_joining_of_every_pair(values, limit):
+    assert linked_groups(numbers(values), max_distance=limit).tolist() == groups_of(values, limit)
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=st.lists(fingerprints, max_size=20), more=st.lists(fingerprints, max_size=10))
+def test_the_group_of_an_image_only_grows(values, more):
+    before = linked_groups(numbers(values), max_distance=6)
+    after = linked_groups(numbers(values + more), max_distance=6)
+    together = {(one, two) for one in range(len(values)) for two in range(one) if before[one] == before[two]}
+    assert all(after[one] == after[two] for one, two in together)
+
+
+def test_frames_of_one_fixed_camera_are_not_compared_each_with_each():
+    """4,000 different fingerprints a few bits around one: 16 million pairs, in most buckets together."""
+    random = np.random.default_rng(0)
+    changed = np.array(
+        [np.bitwise_or.reduce(1 << random.integers(0, 64, 3).astype(np.uint64)) for _ in range(4000)]
+    )
+    assert linked_groups(changed.astype(np.uint64), max_distance=6).max() == 0
 
 
 def test_a_hundred_thousand_equal_images_are_no_pairs():

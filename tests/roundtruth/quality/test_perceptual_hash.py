@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
-from itertools import combinations
+from itertools import combinations, islice
 
 import pytest
 from PIL import Image, ImageEnhance
 
 from roundtruth.quality.perceptual_hash import perceptual_hash
 from roundtruth.sandbox.samples import generate_samples
+from tests.real_data import REAL, needs_real
 
 DISTANCE = 6  # Quality.near_duplicate_distance
 
@@ -48,6 +49,21 @@ def test_a_copy_keeps_its_fingerprint(photos, changed):
 
 def test_other_photos_of_the_same_things_have_others(photos):
     assert min(distance(opened(one), opened(two)) for one, two in combinations(photos, 2)) > DISTANCE
+
+
+@needs_real
+def test_real_photos_are_near_their_copies_and_far_from_each_other():
+    paths = sorted(path for path in REAL.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg"})
+    images = (Image.open(path) for path in paths)
+    photos = list(islice((image for image in images if 64 < min(image.size) <= max(image.size) < 1500), 10))
+    shown = [photo.convert("RGB") for photo in photos]
+    assert len(shown) == 10
+    for photo in shown:
+        half = photo.resize((photo.width // 2, photo.height // 2))
+        copies = [saved(photo, 30), half, ImageEnhance.Brightness(photo).enhance(0.9)]
+        assert max(distance(photo, copy) for copy in copies) <= DISTANCE
+    others = sorted(distance(one, two) for one, two in combinations(shown, 2))
+    assert others[0] > DISTANCE
 
 
 def test_an_image_that_shows_nothing_has_none():

@@ -27,11 +27,15 @@ class Job:
         rows = "".join(json.dumps({"source-ref": ref, "page": 3}) + "\n" for ref in self.refs)
         self.storage.write(self.inputs.manifest, rows.encode())
 
-    def write_output(self, *lines: dict[str, Any] | bytes) -> None:
+    def write_output(self, *lines: dict[str, Any] | bytes, to: ObjectUri | None = None) -> None:
         content = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
-        self.storage.write(self.output / "manifests/output/output.manifest", b"\n".join(content) + b"\n")
+        self.storage.write(
+            (to or self.output) / "manifests/output/output.manifest", b"\n".join(content) + b"\n"
+        )
 
-    def answer(self, row: int, *workers: tuple[str, int], name: str = "t.json") -> None:
+    def answer(
+        self, row: int, *workers: tuple[str, int], name: str = "t.json", to: ObjectUri | None = None
+    ) -> None:
         answers = [
             {
                 "workerId": worker,
@@ -40,12 +44,16 @@ class Job:
             }
             for worker, boxes in workers
         ]
-        uri = self.output / f"annotations/worker-response/iteration-1/{row}/{name}"
+        uri = (to or self.output) / f"annotations/worker-response/iteration-1/{row}/{name}"
         self.storage.write(uri, json.dumps({"answers": answers}).encode())
 
     def collect(self) -> Any:
         folder = JobFolder(self.storage, self.output)
-        return collect_answers(self.storage, "job-1", CATEGORIES, folder, self.inputs)
+        return collect_answers(self.storage, "job-1", CATEGORIES, [folder], self.inputs)
+
+    def collect_attempts(self, *outputs: ObjectUri, completed: bool = True) -> Any:
+        folders = [JobFolder(self.storage, output) for output in outputs]
+        return collect_answers(self.storage, "job-1", CATEGORIES, folders, self.inputs, completed=completed)
 
     def labeled(self, number: int, *class_ids: int, **metadata: Any) -> dict[str, Any]:
         boxes = [BOX | {"class_id": class_id} for class_id in class_ids]
@@ -167,3 +175,60 @@ def test_job_without_output(job: Job) -> None:
         job.collect()
     with pytest.raises(StorageError, match=r"answers.parquet does not exist"):
         read_job_tables(job.storage, job.inputs)
+
+
+class TestAttempts:
+    """A job that failed or was stopped, and went on in further attempts: nothing of the first is lost."""
+
+    @pytest.fixture
+    def second(self, job: Job) -> ObjectUri:
+        """The output folder of the second attempt, of whose images the first one labeled two."""
+        first = [job.labeled(0, 0), {"source-ref": job.refs[1]}, job.labeled(2), {"source-ref": job.refs[3]}]
+        job.write_output(*first)
+        job.answer(0, ("a", 1), ("b", 1))
+        job.answer(1, ("a", 2))  # the others had not answered when the job was stopped
+        job.answer(2, ("a", 0), ("b", 0))
+        return ObjectUri.parse(f"{job.output}-a2")
+
+    def test_all_answers_count(self, job: Job, second: ObjectUri) -> None:
+        job.write_output(
+            job.labeled(0, 0), job.labeled(1, 1), job.labeled(2), job.labeled(3, 0, 1), to=second
+        )
+        job.answer(1, ("a", 1), ("c", 1), to=second)
+        job.answer(3, ("b", 2), ("c", 2), to=second)
+        collected = job.collect_attempts(job.output, second)
+        assert (collected.labeled, collected.negative, collected.unlabeled) == (3, 1, 0)
+        answers = read_job_tables(job.storage, job.inputs).answers
+        boxes = answers[answers["box"] >= 0].groupby(["source_ref", "worker"]).size().to_dict()
+        assert boxes == {
+            (job.refs[0], "a"): 1,
+            (job.refs[0], "b"): 1,
+            (job.refs[1], "a"): 1,  # the later answer of the same worker
+            (job.refs[1], "c"): 1,
+            (job.refs[3], "b"): 2,
+            (job.refs[3], "c"): 2,
+        }
+        assert collected.answers == 8
+
+    def test_rows_of_another_manifest(self, job: Job, second: ObjectUri) -> None:
+        """The second attempt was given fewer rows: its answers belong to the images of its own rows."""
+        job.write_output(job.labeled(1, 1), job.labeled(3, 0), to=second)
+        job.answer(1, ("c", 1), to=second)
+        job.collect_attempts(job.output, second)
+        answers = read_job_tables(job.storage, job.inputs).answers
+        assert set(answers.loc[answers["worker"] == "c", "source_ref"]) == {job.refs[3]}
+
+    def test_what_a_failed_job_left_is_taken(self, job: Job, second: ObjectUri) -> None:
+        """Its task was marked as success: the second attempt failed before it had any output."""
+        collected = job.collect_attempts(job.output, second, completed=False)
+        assert (collected.labeled, collected.negative, collected.unlabeled) == (1, 1, 2)
+        assert collected.answers == 5
+
+    def test_a_job_that_left_nothing(self, job: Job) -> None:
+        collected = job.collect_attempts(job.output, completed=False)
+        assert (collected.images, collected.unlabeled) == (4, 4)
+        assert job.collect_attempts(job.output, completed=False) == collected
+
+    def test_a_completed_job_without_output_is_an_error(self, job: Job, second: ObjectUri) -> None:
+        with pytest.raises(StorageError, match="output-a2"):
+            job.collect_attempts(job.output, second)

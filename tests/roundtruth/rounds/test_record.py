@@ -4,13 +4,11 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import msgspec
 import pytest
 
 from roundtruth.errors import RoundError
 from roundtruth.rounds.folder import RoundFolder
-from roundtruth.rounds.planned import PlannedJob
-from roundtruth.rounds.record import RoundRecord, file_digests, read_record, record_round, spent_usd
+from roundtruth.rounds.record import RoundRecord, file_digests, read_record, record_round
 from roundtruth.storage import ObjectUri, Storage
 from tests.store import storage
 
@@ -63,10 +61,3 @@ def test_digests(storage: Storage, bucket: str) -> None:
     storage.write(ObjectUri(bucket, "a"), b"aa")
     found = file_digests(storage, {"b": ObjectUri(bucket, "b"), "a": ObjectUri(bucket, "a")})
     assert list(found.items()) == [(name, hashlib.sha256(name.encode() * 2).hexdigest()) for name in "ab"]
-
-
-def test_spent() -> None:
-    job = PlannedJob(name="a", categories=("x",), part=0, images=100, workers=5)
-    again = msgspec.structs.replace(job, images=10, workers=2, relabel_pass=1)
-    assert spent_usd((job, again), service_fee_usd=0.08, reward_usd=0.036) == 27.52
-    assert spent_usd((), service_fee_usd=0.08, reward_usd=0) == 0

@@ -38,7 +38,7 @@ def candidates(count: int, carried: int = 0) -> pd.DataFrame:
 
 
 def chosen(frame: pd.DataFrame, key: str = "r", **selection: Any) -> list[str]:
-    found = select_images(frame, Selection(**selection), key)
+    found = select_images(frame, Selection(**selection), key).chosen
     assert list(found.index) == list(range(len(found)))
     return [ref.removeprefix("s3://b/").removesuffix(".jpg") for ref in found["source_ref"]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 
 import pytest
@@ -47,6 +48,26 @@ def codes(call, times, **arguments):
 def test_the_next_calls_are_throttled(inject, sagemaker_client):
     inject(calls=[{"next": 2}])
     assert codes(sagemaker_client.list_labeling_jobs, 3) == ["ThrottlingException"] * 2 + ["ok"]
+
+
+def test_an_answer_that_takes_longer_than_the_caller_waits(inject, sandbox, bucket):
+    inject(
+        calls=[{"service": "s3", "operations": [f"GET {bucket}/*"], "next": 1, "status": 503, "seconds": 2}]
+    )
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError):
+        urllib.request.urlopen(f"{sandbox.endpoint_url}/{bucket}/a", timeout=0.3)
+    assert time.monotonic() - begin < 1.5
+
+
+def test_further_faults_leave_the_others_as_they_are(inject, sandbox, sagemaker_client):
+    inject(calls=[{"next": 2, "operations": ["List*"]}])
+    assert codes(sagemaker_client.list_labeling_jobs, 1) == ["ThrottlingException"]
+    more = json.dumps({"calls": [{"next": 1, "code": "InternalFailure"}]}).encode()
+    request = urllib.request.Request(f"{sandbox.endpoint_url}/_sandbox/faults", data=more, method="PATCH")
+    assert len(json.load(urllib.request.urlopen(request))["calls"]) == 2
+    assert codes(sagemaker_client.list_labeling_jobs, 3) == ["ThrottlingException", "InternalFailure", "ok"]
+    assert json.load(urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/faults/met")) == [2, 1]
 
 
 def test_faults_of_some_operations_with_other_codes(inject, sagemaker_client, request_of):

@@ -112,7 +112,7 @@ def test_the_public_workforce_needs_content_free_of_pii(sagemaker_client, s3_cli
     assert "FreeOfPersonallyIdentifiableInformation" in failure(sagemaker_client, request)
 
 
-@pytest.mark.parametrize("task", ["AdjustmentBoundingBox", "TextMultiClass", "PassThrough"])
+@pytest.mark.parametrize("task", ["VerificationBoundingBox", "TextMultiClass", "PassThrough"])
 def test_tasks_without_workers_here(sagemaker_client, s3_client, bucket, task):
     request = job_request(s3_client, bucket, f"task-{task}", ["s3://b/a.jpg"])
     request["HumanTaskConfig"]["PreHumanTaskLambdaArn"] = f"{LAMBDA}PRE-{task}"

@@ -11,6 +11,7 @@ import pytest
 
 from roundtruth.annotations import ANSWERS, IMAGES, LABELS, from_parquet
 from roundtruth.consensus.pseudonyms import pseudonym
+from roundtruth.consensus.worker_skills import decode_skills
 from roundtruth.project import Project
 from roundtruth.rounds.folder import round_folder
 from roundtruth.rounds.planned import require_plan
@@ -18,7 +19,9 @@ from roundtruth.rounds.record import read_record
 from roundtruth.sandbox import SandboxSettings
 from roundtruth.sandbox.workers import worker_pool
 from roundtruth.stages import labeling_round
+from roundtruth.stages.fused_answers import pseudonym_key
 from roundtruth.stages.gold_scores import gold_answers
+from roundtruth.stages.skill_history import skills_before
 from roundtruth.storage import ObjectUri, Storage
 from tests.project_samples import make_project
 from tests.round_runs import etags, finish_without_checks, run_until_merged
@@ -96,19 +99,27 @@ def test_a_round_with_gold_images(
     ):
         assert refs(storage, uri, schema) <= set(images)
     assert not [ref for ref in gold if ref.encode() in storage.read(folder.consensus)]
+    report = json.loads(storage.read(folder.consensus))
 
     figures = {found.uri.name: storage.read(found.uri) for found in storage.list_objects(folder.figures)}
-    assert sorted(figures) == ["agreement.svg", "confusion.svg", "seconds.svg", "workers.svg"]
+    assert sorted(figures) == ["agreement.svg", "confusion.svg", "gold.svg", "seconds.svg", "workers.svg"]
     assert all(figure.startswith(b"<svg ") for figure in figures.values())
 
     # The two who answer nonsense are found out, and nobody else is.
-    found = json.loads(storage.read(folder.gold))
+    found = report["gold"]
     pool = worker_pool("good", SandboxSettings().seed, NONSENSE)
-    assert found["careless_workers"] == sorted(pseudonym(w.worker_id(public=False)) for w in pool[:NONSENSE])
+    key = pseudonym_key(storage, project)
+    careless = sorted(pseudonym(w.worker_id(public=False), key) for w in pool[:NONSENSE])
+    assert found["careless_workers"] == careless
+    assert set(careless) <= set(report["careless_workers"])
+    assert all(f"{name} (careless)".encode() in figures["gold.svg"] for name in careless)
     assert (found["images"], found["answers"]) == (12, 12 * 9)
     honest = [worker for worker in found["workers"] if not worker["careless"]]
     assert all(worker["recall"] > 0.7 and worker["mean_iou"] > 0.8 for worker in honest if worker["objects"])
-    assert "private." not in storage.read(folder.gold).decode(), "raw worker ids stay in the answers"
+    # Their skills hold it: they count less from this round on.
+    known = decode_skills(storage.read(folder.skills), name="skills.json").workers
+    assert max(known[name].draws for name in careless) < min(known[one["worker"]].draws for one in honest)
+    assert skills_before(storage, project, folder).workers == {}, "gold is in no round but its own"
 
     recorded = finish_without_checks(storage, project, "r1")
     record = read_record(storage, folder)
@@ -116,7 +127,6 @@ def test_a_round_with_gold_images(
     assert (sum(recorded["counts"].values()), record.gold_answers) == (24, 108)
     assert record.answers == 24 * 9
     assert record.spent_usd == pytest.approx(36 * 0.08)
-    assert "gold.json" in record.files
 
     # Once more, after the truth file has changed: the round is measured by what it was planned with.
     storage.write(ObjectUri(bucket, "gold/truth.jsonl"), b"")
@@ -132,5 +142,6 @@ def test_a_round_without_gold_images(
     put_images(s3_client, bucket, 3)
     run_until_merged(storage, sagemaker_client, project, "r1")
     folder = round_folder(project, "r1")
-    assert storage.head(folder.gold) is None
+    assert "gold" not in json.loads(storage.read(folder.consensus))
+    assert storage.head(folder.figures / "gold.svg") is None
     assert gold_answers(storage, folder, require_plan(storage, folder)) == 0

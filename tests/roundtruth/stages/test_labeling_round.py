@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, from_parquet
+from roundtruth.annotations import ANSWERS, IMAGES, LABELS, PUBLISHABLE, from_parquet
 from roundtruth.errors import RoundError
 from roundtruth.project import Project
-from roundtruth.rounds.folder import round_folder
+from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.planned import read_planned_images, require_plan
 from roundtruth.rounds.record import read_record
 from roundtruth.sandbox.truth import TrueBox, Truth, encode_truth, truth_uri
@@ -60,9 +60,35 @@ def numbers(images: pd.DataFrame, **where: object) -> set[str]:
     return {str(ref).rpartition("/")[2].removesuffix(".jpg") for ref in images["source_ref"]}
 
 
+def worker_ids(storage: Storage, folder: RoundFolder) -> set[str]:
+    """The workers of a round as Ground Truth calls them, without the part that all ids share."""
+    answers = from_parquet(storage.read(folder.answers), ANSWERS, name="answers")
+    return {str(worker).rpartition(".")[2] for worker in answers["worker"]}
+
+
+def told(storage: Storage, folder: RoundFolder) -> dict[str, str]:
+    """What each file of a round says but those of answers; Parquet files by their values."""
+    found = {}
+    for stored in storage.list_objects(folder.uri):
+        if stored.uri.name == "answers.parquet":
+            continue
+        data = storage.read(stored.uri)
+        if stored.uri.name.endswith(".parquet"):
+            found[stored.uri.key] = pd.read_parquet(io.BytesIO(data)).to_csv()
+        else:
+            found[stored.uri.key] = data.decode()
+    return found
+
+
 def test_a_whole_round_twice(
-    storage: Storage, s3_client: Any, sagemaker_client: Any, bucket: str, project: Project
+    storage: Storage,
+    s3_client: Any,
+    sagemaker_client: Any,
+    bucket: str,
+    project: Project,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("DEBUG", logger="roundtruth")
     put_images(s3_client, bucket, 12)
     s3_client.put_object(Bucket=bucket, Key="images/empty.jpg", Body=b"")
     folder = round_folder(project, "r1")
@@ -73,6 +99,7 @@ def test_a_whole_round_twice(
         "modified_after": None,
         "modified_until": None,
         "known_images_uri": f"s3://{bucket}/rounds/r1/known-images.tsv",
+        "minimum": 1,
     }
     assert storage.read(folder.known_images) == b""
     jobs = labeling_round.plan_jobs(storage, project, "r1")
@@ -126,10 +153,20 @@ def test_a_whole_round_twice(
         "quality.json",
     }
 
+    # Raw ids of workers are in the answers, and in nothing else that anybody gets to see.
+    ids = worker_ids(storage, folder)
+    assert len(ids) >= 3
+    files = told(storage, folder)
+    assert {name.rpartition("/")[2] for name in files} > {"consensus.json", "skills.json", "workers.svg"}
+    assert not [(name, one) for name, text in files.items() for one in ids if one in text]
+    assert caplog.text
+    assert not [one for one in ids if one in caplog.text]
+
     # Each step once more: not a byte changes, and no job is made again.
     before = etags(storage, bucket)
     listed = sagemaker_client.list_labeling_jobs(NameContains=project.project)["LabelingJobSummaryList"]
-    assert labeling_round.open_round(storage, project, "r1") == opened
+    # A planned round has its images, and waits for none.
+    assert labeling_round.open_round(storage, project, "r1") == opened | {"minimum": 0}
     assert labeling_round.plan_jobs(storage, project, "r1") == jobs
     label(storage, sagemaker_client, project, "r1", jobs)
     assert labeling_round.measure(storage, project, "r1", relabel_pass=0) == again
@@ -199,15 +236,15 @@ def test_more_categories_than_a_job_holds(
     finish_without_checks(storage, project, "r1")
     assert labeling_round.plan_jobs(storage, project, "r2") is None
     put_images(s3_client, bucket, 8)
+    known = storage.read(
+        ObjectUri.parse(str(labeling_round.open_round(storage, project, "r2")["known_images_uri"]))
+    )
+    assert len(known.splitlines()) == 6
     jobs = labeling_round.plan_jobs(storage, project, "r2")
     assert jobs is not None
     assert [json.loads(storage.read(ObjectUri.parse(job["images_uri"]))) for job in jobs] == [
         [f"s3://{bucket}/images/{number}.jpg" for number in (2, 6, 7)]
     ] * 2
-    known = storage.read(
-        ObjectUri.parse(str(labeling_round.open_round(storage, project, "r2")["known_images_uri"]))
-    )
-    assert len(known.splitlines()) == 6
 
 
 def test_round_of_unreadable_images_only(

@@ -5,6 +5,7 @@ Format: Ultralytics' dataset guide for detection. Six decimals keep a box within
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
@@ -50,12 +51,16 @@ def decode_row(line: str, *, place: str) -> tuple[int, float, float, float, floa
         raise DatasetError(f"{place} has a column that is no number: {line.strip()!r}.") from None
 
 
-def encode_data_yaml(names: Sequence[str], splits: Sequence[str]) -> bytes:
+def encode_data_yaml(
+    names: Sequence[str], splits: Sequence[str], *, unknown: Mapping[int, int] | None = None
+) -> bytes:
     """data.yaml: the image folders of the splits that hold images, and the class names by id.
 
     There is no `path`: Ultralytics then takes the folder that holds data.yaml, so that the dataset trains
     from wherever it was pulled to. It refuses a file without `train` or `val`, so an empty one is led to the
-    other.
+    other. A format without a word for it says in comments which classes are unknown on some images.
+
+    :param unknown: class id -> images on which nobody was asked for it.
     """
     folders = {split: f"images/{split}" for split in splits}
     filled = list(folders.values())
@@ -66,7 +71,13 @@ def encode_data_yaml(names: Sequence[str], splits: Sequence[str]) -> bytes:
     content |= {split: folder for split, folder in folders.items() if split not in content}
     content["nc"] = len(names)
     content["names"] = dict(enumerate(names))
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1_000).encode()
+    # json.dumps: a name on one line, whatever it holds.
+    comments = "".join(
+        f"# Class {class_id} ({json.dumps(names[class_id], ensure_ascii=False)}) is unknown, not absent, on "
+        f"{count} images: nobody was asked for it there.\n"
+        for class_id, count in (unknown or {}).items()
+    )
+    return (comments + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1_000)).encode()
 
 
 def decode_data_yaml(data: bytes, *, file: str) -> tuple[tuple[str, ...], dict[str, str]]:

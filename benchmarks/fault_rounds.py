@@ -1,0 +1,115 @@
+"""Rounds under faults, and the person who looks after them: clears what Airflow shows as failed, no more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.stack_client import StackClient, release_dag, round_dag
+from roundtruth.datasets.folder import dataset_folder
+from roundtruth.datasets.versions import newest_version
+from roundtruth.project import Project
+
+CLEARS_A_RUN = 12  # more than the faults of a wave can ask for
+
+
+class NotFinishedError(Exception):
+    """Rounds that do not end, or that no clearing of failed tasks brings to an end."""
+
+
+@dataclass
+class Rounds:
+    """The rounds of some projects on one stack."""
+
+    client: StackClient
+    say: Callable[[str], None]
+    projects: dict[str, Project] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)  # project -> its rounds
+    cleared: Counter[str] = field(default_factory=Counter)  # task -> times
+    _clears: Counter[str] = field(default_factory=Counter)  # run -> times
+
+    def start(self, project: Project, key: str) -> None:
+        """Start a round by hand."""
+        self.projects[project.project] = project
+        started = self.keys.setdefault(project.project, [])
+        if key not in started:
+            started.append(key)
+        run_id = self.client.api.trigger(round_dag(project), partition_key=key)
+        self.say(f"started round {key} of {project.project} ({run_id})")
+
+    def tend(self) -> bool:
+        """Look once at all runs, clear the failed tasks of those that failed; tells whether all is done.
+
+        :raises NotFinishedError: when a run failed without a failed task, or fails again and again.
+        """
+        busy = False
+        for project in self.projects.values():
+            for dag_id in (round_dag(project), release_dag(project)):
+                for run in self.client.api.runs(dag_id):
+                    busy |= run["state"] != "success"
+                    if run["state"] == "failed":
+                        self._clear(dag_id, run["dag_run_id"])
+            busy |= not self._is_released(project)
+        return not busy
+
+    def wait(self, seconds: float, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Tend the rounds until all are recorded and released.
+
+        :raises NotFinishedError: when that takes longer.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.tend():
+            meanwhile()
+            if time.monotonic() > deadline:
+                raise NotFinishedError(f"After {seconds:.0f} s not finished: {self._unfinished()}")
+            time.sleep(1)
+
+    def is_running(self, project: Project, task_id: str) -> bool:
+        """Whether a task of the project's release runs now."""
+        dag_id = release_dag(project)
+        runs = [run for run in self.client.api.runs(dag_id) if run["state"] == "running"]
+        return any(
+            task.task_id == task_id and task.state == "running"
+            for run in runs
+            for task in self.client.api.tasks(dag_id, run["dag_run_id"])
+        )
+
+    def _clear(self, dag_id: str, run_id: str) -> None:
+        failed = self.client.failed_tasks(dag_id, run_id)
+        if not failed:
+            raise NotFinishedError(f"{dag_id} {run_id} failed and Airflow shows no failed task.")
+        self._clears[run_id] += 1
+        if self._clears[run_id] > CLEARS_A_RUN:
+            raise NotFinishedError(
+                f"{dag_id} {run_id} still fails after {CLEARS_A_RUN} clears.\n"
+                + self.client.explain(dag_id, run_id)
+            )
+        for task in failed:
+            self.cleared[task.task_id] += 1
+            why = self.client.api.log_tail(dag_id, run_id, task, lines=3).replace("\n", " | ")
+            self.say(f"clearing {dag_id} {task.name}: {why[-300:]}")
+        self.client.api.clear(dag_id, run_id, failed)
+
+    def _is_released(self, project: Project) -> bool:
+        """Whether the newest version holds every round: a release may start a while after its round."""
+        newest = newest_version(self.client.storage, dataset_folder(project))
+        return newest is not None and set(self.keys[project.project]) <= set(newest.rounds)
+
+    def _unfinished(self) -> str:
+        found: list[Any] = []
+        for project in self.projects.values():
+            for dag_id in (round_dag(project), release_dag(project)):
+                for run in self.client.api.runs(dag_id):
+                    if run["state"] != "success":
+                        tasks = self.client.api.tasks(dag_id, run["dag_run_id"])
+                        open_tasks = [
+                            f"{task.name} {task.state}" for task in tasks if task.state != "success"
+                        ]
+                        found.append(f"{dag_id} {run['dag_run_id']} {run['state']}: {', '.join(open_tasks)}")
+            newest = newest_version(self.client.storage, dataset_folder(project))
+            released = newest.rounds if newest else ()
+            found.append(f"{project.project}: rounds {self.keys[project.project]}, released {list(released)}")
+        return "\n".join(found)

@@ -1,0 +1,56 @@
+"""One Dag for each project that asks for it: every published version is handed to a training command.
+
+It starts when a version is published. Without a command in the project file (`training: {}`) it is a dry run
+that pulls the version, verifies it, and says what it holds.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, PartitionedAssetTimetable, get_current_context, task
+
+from labeling.assets import dataset_asset, published_version
+from labeling.dag_arguments import common_arguments
+from labeling.projects import load_projects
+from labeling.rounds import connected
+from roundtruth.operation_settings import Training
+from roundtruth.project import Project
+
+
+def train_on_release(project: Project, training: Training) -> DAG:
+    """The Dag that trains on a project's versions."""
+    with DAG(
+        dag_id=f"{project.project}_train_on_release",
+        description=f"Hand each version of dataset {project.dataset.name} to the training command.",
+        doc_md=__doc__,
+        # A version is published in the run of a round, a partition: only Dags with partitions are told of it.
+        schedule=PartitionedAssetTimetable(assets=dataset_asset(project)),
+        max_active_runs=1,
+        params={
+            "version": Param(
+                None,
+                type=["null", "string"],
+                pattern="^v[0-9]{4,}$",
+                title="Version",
+                description="For a run that is started by hand, such as v0003; else the one just published.",
+            )
+        },
+        **common_arguments(project, "training"),
+    ) as dag:
+        # Pulled and trained on in one task: another task may run on another machine.
+        @task(execution_timeout=timedelta(hours=training.hours))
+        def train() -> dict[str, Any]:
+            from roundtruth.stages.training import train
+
+            context = get_current_context()
+            return train(*connected(project), published_version(context, dataset_asset(project)))
+
+        train()
+    return dag
+
+
+for _project in load_projects().projects:
+    if _project.training is not None:
+        globals()[f"{_project.project}_train_on_release"] = train_on_release(_project, _project.training)

@@ -1,0 +1,84 @@
+"""Digests of what trainers get: one an image with its boxes, and one of a whole version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from roundtruth.datasets.tables import DATASET_IMAGES, IMAGE_FACTS, VERSION_IMAGES
+
+REPAIRS = ("clipped", "outside", "duplicates", "retired")
+
+_NUMBERS = ("class_id", "left", "top", "width", "height", "score", "votes", "answers")
+# One row a box, without padding, little-endian: the same bytes on every machine.
+_BOX = np.dtype([*((name, "<f8") for name in _NUMBERS), ("job", "<u8")])
+
+
+def content_digest(header: Sequence[object], digests: pd.Series) -> str:
+    """SHA-256 of a version's content, however it was put together.
+
+    :param header: what else decides what trainers get: dataset, layout, formats, classes.
+    :param digests: of the images in order of their source_ref, as ``image_digests`` gives them.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(header))
+    digest.update("\n".join(["", *digests.tolist()]).encode())
+    return digest.hexdigest()
+
+
+def image_digests(images: pd.DataFrame, labels: pd.DataFrame, counts: NDArray[np.int64]) -> list[str]:
+    """SHA-256 of each image and its boxes, in hexadecimal digits.
+
+    :param images: DATASET_IMAGES; ``labels`` has PART_LABELS, in the order of the images.
+    :param counts: boxes of each image.
+    """
+    boxes = memoryview(_box_rows(labels).tobytes())
+    ends = (np.cumsum(counts) * _BOX.itemsize).tolist()
+    columns = [images[name].tolist() for name in DATASET_IMAGES.names if name != "unknown"]
+    unknown = (list(map(int, ids)) for ids in images["unknown"])
+    digests = []
+    start = 0
+    for values, ids, end in zip(zip(*columns, strict=True), unknown, ends, strict=True):
+        digest = hashlib.sha256(repr((values, ids)).encode("utf-8", "surrogatepass"))
+        digest.update(boxes[start:end])
+        digests.append(digest.hexdigest())
+        start = end
+    return digests
+
+
+def with_facts(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """DATASET_IMAGES as VERSION_IMAGES; repairs that nobody counted are 0.
+
+    :param labels: DATASET_LABELS, sorted as the images are.
+    """
+    counts = np.bincount(places_of(labels["source_ref"], images["source_ref"]), minlength=len(images))
+    facts = {name: images.get(name, 0) for name in REPAIRS}
+    digests = pd.Series(image_digests(images, labels, counts), index=images.index, dtype="str")
+    whole: pd.DataFrame = images.assign(boxes=counts, digest=digests, **facts)[VERSION_IMAGES.names]
+    return whole.astype({field.name: "int32" for field in IMAGE_FACTS if field.name != "digest"})
+
+
+def places_of(source_refs: pd.Series, among: pd.Series) -> NDArray[np.int64]:
+    """Where each of some strings stands among others, from 0; -1 for one that does not."""
+    values = pa.array(among, type=pa.large_string())
+    found = pc.index_in(pa.array(source_refs, type=pa.large_string()), value_set=values)
+    places: NDArray[np.int64] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
+
+
+def _box_rows(labels: pd.DataFrame) -> NDArray[np.void]:
+    rows = np.zeros(len(labels), dtype=_BOX)
+    for name in _NUMBERS:
+        # Adding 0 makes -0 the 0 it equals; not-a-number has one form.
+        values = labels[name].to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
+        rows[name] = np.where(np.isnan(values), np.nan, values)
+    codes, jobs = pd.factorize(labels["job"], use_na_sentinel=False)
+    hashed = [int.from_bytes(hashlib.sha256(str(job).encode()).digest()[:8], "little") for job in jobs]
+    rows["job"] = np.array([*hashed, 0], dtype=np.uint64)[codes]
+    return rows

@@ -1,0 +1,90 @@
+"""Attempts of a round: its images labeled over again by new jobs, because a run asked for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import msgspec
+
+from roundtruth.errors import RoundError
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.names import JOB_NAME_LIMIT
+from roundtruth.storage import ObjectUri, Storage
+
+_SUFFIX = re.compile(r"-a([0-9]+)$")
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a round, the first being 1, and the run that asked for it.
+
+    The numbers rise and may leave some out: ``attempt`` also counts the attempts at single jobs that failed.
+    """
+
+    attempt: int
+    run: str
+    why: str = ""
+
+
+def current_attempt(storage: Storage, folder: RoundFolder) -> Attempt:
+    """The newest attempt of a round; attempt 1 has no file."""
+    return _attempts(storage, folder)[-1]
+
+
+def earlier_attempts(storage: Storage, folder: RoundFolder) -> tuple[Attempt, ...]:
+    """All attempts before the newest, the first one first."""
+    return _attempts(storage, folder)[:-1]
+
+
+def open_attempt(
+    storage: Storage, folder: RoundFolder, *, run: str, why: str = "", recorded_names: Collection[str]
+) -> Attempt:
+    """The attempt that a run which labels anew belongs to; a new one only when the last one is over.
+
+    A run that is cleared and runs again goes on with its own attempt, and a second run that comes while an
+    attempt is under way joins it: people are never paid twice for one wish.
+
+    :param run: the id of the Dag run that asks.
+    :param recorded_names: the names of all jobs in round.json when it holds the newest attempt; else none.
+    """
+    attempts = _attempts(storage, folder)
+    newest = attempts[-1]
+    if newest.run == run or not recorded_names:
+        return newest
+    taken = max(_attempt_of(name) for name in recorded_names)
+    made = Attempt(attempt=max(newest.attempt, taken) + 1, run=run, why=why)
+    content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    if storage.write_if_absent(_uri(folder, len(attempts) + 1), content):
+        return made
+    return current_attempt(storage, folder)
+
+
+def attempt_name(job_name: str, attempt: int) -> str:
+    """The name of a job in an attempt: ``pens-2026-11-16-1``, in the second one ``pens-2026-11-16-1-a2``.
+
+    :raises RoundError: when it is longer than Ground Truth allows.
+    """
+    name = job_name if attempt == 1 else f"{job_name}-a{attempt}"
+    if len(name) > JOB_NAME_LIMIT:
+        raise RoundError(
+            f"Job name {name!r} has {len(name)} characters, at most {JOB_NAME_LIMIT} are allowed: "
+            "a round with so long a key cannot be labeled again; label its images in a round of another key."
+        )
+    return name
+
+
+def _attempts(storage: Storage, folder: RoundFolder) -> tuple[Attempt, ...]:
+    attempts = [Attempt(attempt=1, run="")]
+    while (content := storage.read_if_there(_uri(folder, len(attempts) + 1))) is not None:
+        attempts.append(msgspec.json.decode(content.data, type=Attempt))
+    return tuple(attempts)
+
+
+def _uri(folder: RoundFolder, count: int) -> ObjectUri:
+    """Where the second and later attempts are written down, each by its place in their order."""
+    return folder.uri / f"attempt-{count}.json"
+
+
+def _attempt_of(job_name: str) -> int:
+    number = _SUFFIX.search(job_name)
+    return int(number[1]) if number else 1

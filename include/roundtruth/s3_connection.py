@@ -1,0 +1,49 @@
+"""Connections to S3 with a boto3 session's credentials: an obstore client a bucket, and a boto3 client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from obstore.store import S3Store
+
+from roundtruth.errors import StorageError
+
+if TYPE_CHECKING:
+    import boto3
+
+
+def connect(
+    session: boto3.Session, endpoint_url: str | None, concurrency: int
+) -> tuple[Callable[[str], S3Store], Any]:
+    """What opens the obstore client of a bucket, and the boto3 client.
+
+    :raises StorageError: when there are no credentials.
+    """
+    # These import boto3: too slow for Dag parsing.
+    from botocore.config import Config
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    region = session.region_name or "us-east-1"
+    try:
+        credentials = Boto3CredentialProvider(session)
+    except ValueError as error:
+        raise StorageError(
+            "No AWS credentials were found; set up a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        ) from error
+    endpoint: dict[str, Any] = (
+        {
+            "endpoint": endpoint_url,
+            "virtual_hosted_style_request": False,
+            "client_options": {"allow_http": endpoint_url.startswith("http://")},
+        }
+        if endpoint_url
+        else {}
+    )
+
+    def open_bucket(bucket: str) -> S3Store:
+        return S3Store(bucket, region=region, credential_provider=credentials, **endpoint)
+
+    # boto3 keeps 10 connections; of more requests at once, each would open and close one of its own.
+    pool = Config(max_pool_connections=max(concurrency, 10))
+    return open_bucket, session.client("s3", endpoint_url=endpoint_url, config=pool)

@@ -1,0 +1,168 @@
+"""What a person is shown who decides about a release, and the two answers that publish nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from roundtruth.datasets.candidate import Candidate, read_candidate
+from roundtruth.datasets.diff import compare
+from roundtruth.datasets.publish import record_of
+from roundtruth.project import Project
+from roundtruth.quality.verdict import FailedCheck, Verdict
+from roundtruth.rounds.folder import RoundFolder, round_folder
+from roundtruth.rounds.sent_back import SentBack, write_sent_back
+from roundtruth.stages.dataset_release import read_parent
+from roundtruth.storage import ObjectUri, Storage
+
+log = logging.getLogger(__name__)
+
+_SHOWN_ROUNDS = 8  # rounds in the request's table; a first release may hold years of them
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """decision.json beside a candidate: it was not published, and nobody is asked about it again."""
+
+    decision: Literal["discarded", "sent-back"]
+    why: str = ""
+    by: str = ""  # empty: nobody answered in time, and the project file decided
+
+
+def approval_request(storage: Storage, project: Project, candidate_uri: str) -> str:
+    """The question in Markdown: what the version would hold, failed checks, agreement of its new rounds."""
+    folder = ObjectUri.parse(candidate_uri)
+    candidate = read_candidate(storage, folder)
+    verdict = Verdict.from_json(storage.read(folder / "quality.json"))
+    return "\n\n".join(
+        [
+            _contents(storage, project, candidate),
+            _checks(verdict.failed),
+            _agreement(storage, project, _new_rounds(storage, project, candidate)),
+        ]
+    )
+
+
+def discard(storage: Storage, candidate_uri: str, *, why: str = "", by: str = "") -> dict[str, Any]:
+    """Mark a candidate as discarded: its labels stay, and the next recorded round makes another candidate."""
+    return _decide(storage, candidate_uri, Decision(decision="discarded", why=why, by=by))
+
+
+def send_back(
+    storage: Storage, project: Project, candidate_uri: str, *, why: str = "", by: str = ""
+) -> dict[str, Any]:
+    """Send the images of a candidate back that a check warned about, in the release or in its new rounds.
+
+    Their labels count no more; the next round takes them first. Images that workers dispute are no part of a
+    candidate: they go to the next round anyway.
+
+    :returns: the decision, how many ``images`` went back, and the file that says which.
+    """
+    folder = ObjectUri.parse(candidate_uri)
+    candidate = read_candidate(storage, folder)
+    doubted = _named(Verdict.from_json(storage.read(folder / "quality.json")).failed)
+    for key in _new_rounds(storage, project, candidate):
+        doubted |= _named(_verdict(storage, round_folder(project, key)))
+    identities = zip(candidate.images["source_ref"], candidate.images["etag"], strict=True)
+    images = tuple(sorted((str(ref), str(etag)) for ref, etag in identities if ref in doubted))
+    sent = SentBack(candidate=folder.name, rounds=candidate.rounds, images=images, why=why)
+    uri = write_sent_back(storage, project, sent)
+    log.info("%d images of %s go back to the next round", len(images), candidate_uri)
+    decided = _decide(storage, candidate_uri, Decision(decision="sent-back", why=why, by=by))
+    return {**decided, "images": len(images), "sent_back_uri": str(uri)}
+
+
+def _decide(storage: Storage, candidate_uri: str, decision: Decision) -> dict[str, Any]:
+    uri = ObjectUri.parse(candidate_uri) / "decision.json"
+    storage.write_if_absent(uri, msgspec.json.format(msgspec.json.encode(decision), indent=2) + b"\n")
+    return {"decision": decision.decision, "decision_uri": str(uri)}
+
+
+def _new_rounds(storage: Storage, project: Project, candidate: Candidate) -> list[str]:
+    """The rounds of a candidate whose labels no published version holds yet."""
+    last = read_parent(storage, project, candidate)
+    known = set(last.images["round"]) if last else set()
+    return [key for key in candidate.rounds if key not in known]
+
+
+def _contents(storage: Storage, project: Project, candidate: Candidate) -> str:
+    splits = candidate.images["split"].value_counts()
+    shown = ", ".join(f"{split} {splits[split]}" for split in ("train", "val", "test") if split in splits)
+    negatives = len(candidate.images) - candidate.labels["source_ref"].nunique()
+    lines = [
+        f"**{len(candidate.images)} images** ({shown}; {negatives} without an object), "
+        f"**{len(candidate.labels)} boxes** of {len(candidate.classes)} classes, "
+        f"{len(candidate.rounds)} rounds, {len(candidate.left_out)} labeled images left out."
+    ]
+    last = read_parent(storage, project, candidate)
+    if last:
+        changes = compare(last, record_of(candidate, "candidate"), candidate.images, candidate.labels)
+        lines.append(
+            f"Against {candidate.parent}: {len(changes.added)} images added, {len(changes.removed)} removed, "
+            f"{len(changes.relabeled)} relabeled; {changes.boxes_added} boxes added, "
+            f"{changes.boxes_removed} removed."
+        )
+    return "\n".join(lines)
+
+
+def _checks(failed: Iterable[FailedCheck]) -> str:
+    rows = [
+        f"| {one.check} | {one.severity} | {one.failed_rows} of {one.rows} | {_cell(one.description)} |"
+        for one in failed
+    ]
+    if not rows:
+        return "Every quality check passed."
+    return "\n".join(["| check | severity | failed | what it says |", "| --- | --- | --- | --- |", *rows])
+
+
+def _agreement(storage: Storage, project: Project, rounds: list[str]) -> str:
+    rows = [_agreement_row(storage, round_folder(project, key)) for key in rounds[-_SHOWN_ROUNDS:]]
+    if not rows:
+        return "No round is new in it."
+    older = len(rounds) - len(rows)
+    return "\n".join(
+        [
+            "| new round | agreement | Krippendorff's alpha | mean IoU | disputed images |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            *([f"\n{older} older new rounds are not shown."] if older else []),
+        ]
+    )
+
+
+def _agreement_row(storage: Storage, folder: RoundFolder) -> str:
+    content = storage.read_if_there(folder.consensus)
+    if content is None:
+        return f"| {folder.key} | – | – | – | – |"  # an imported round may have no answers of workers
+    report = msgspec.json.decode(content.data)
+    agreement = report["agreement"]
+    figures = (agreement["mean"], agreement["krippendorff_alpha"], agreement["pairwise_iou"])
+    shown = " | ".join("–" if figure is None else f"{figure:.2f}" for figure in figures)
+    return f"| {folder.key} | {shown} | {len(report['disputed_images'])} |"
+
+
+def _verdict(storage: Storage, folder: RoundFolder) -> tuple[FailedCheck, ...]:
+    content = storage.read_if_there(folder.quality)
+    return Verdict.from_json(content.data).failed if content else ()
+
+
+def _named(failed: Iterable[FailedCheck]) -> set[str]:
+    """The images that failed checks name; a check names its first hundred (verdict.NAMED_IMAGES)."""
+    named: set[str] = set()
+    for one in failed:
+        if one.image_count > len(one.images):
+            log.warning(
+                "check %s names %d of its %d images; the others stay",
+                one.check,
+                len(one.images),
+                one.image_count,
+            )
+        named.update(one.images)
+    return named
+
+
+def _cell(text: str) -> str:
+    """Text that keeps a Markdown table whole."""
+    return text.replace("|", "\\|").replace("\n", " ")

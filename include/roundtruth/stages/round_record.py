@@ -1,0 +1,100 @@
+"""What round.json says of a round: images by status, jobs, what they cost, digests of its files."""
+
+from __future__ import annotations
+
+from roundtruth import __version__
+from roundtruth.annotations import IMAGES, LABELS, from_parquet
+from roundtruth.categories import CategoryMerge
+from roundtruth.ground_truth.job_request import LABEL_ATTRIBUTE, output_folder
+from roundtruth.project import Project
+from roundtruth.rounds.cost import spent_usd
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.job_attempts import read_attempts
+from roundtruth.rounds.planned import PlannedJob, RoundPlan, plans_of_earlier_attempts
+from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests
+from roundtruth.rounds.relabel import round_jobs
+from roundtruth.stages.gold_scores import gold_answers
+from roundtruth.stages.merged_tables import merged_categories, read_all_jobs
+from roundtruth.storage import ObjectUri, Storage
+
+
+def make_record(
+    storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan
+) -> RoundRecord:
+    """Put round.json together from the round's final tables."""
+    jobs = round_jobs(storage, project, folder, round_plan)
+    images = from_parquet(storage.read(folder.images), IMAGES, name=str(folder.images))
+    labels = from_parquet(storage.read(folder.labels), LABELS, name=str(folder.labels))
+    categories = merged_categories(storage, project, jobs)
+    return RoundRecord(
+        project=project.project,
+        round=folder.key,
+        roundtruth=__version__,
+        images=round_plan.images,
+        counts={str(status): int(n) for status, n in images["status"].value_counts().sort_index().items()},
+        boxes=len(labels),
+        answers=int(read_all_jobs(storage, folder, jobs).objects["answers"].sum()),
+        spent_usd=spent_usd(
+            storage, project, folder, (*jobs, *_jobs_of_earlier_attempts(storage, project, folder))
+        ),
+        jobs=tuple(_recorded(storage, project, folder, job, categories) for job in jobs),
+        files=file_digests(storage, {uri.name: uri for uri in _recorded_files(folder)}),
+        gold_answers=gold_answers(storage, folder, round_plan),
+        imported=round_plan.imported is not None,
+        imported_from=tuple(source.uri for source in round_plan.imported.sources)
+        if round_plan.imported
+        else (),
+        attempt=round_plan.attempt,
+        why=round_plan.requested.why if round_plan.requested else "",
+        renamed_categories=dict(categories.renamed),
+    )
+
+
+def _jobs_of_earlier_attempts(
+    storage: Storage, project: Project, folder: RoundFolder
+) -> tuple[PlannedJob, ...]:
+    """They were paid, though their labels count no more."""
+    return tuple(
+        job
+        for plan in plans_of_earlier_attempts(storage, folder)
+        for job in round_jobs(storage, project, folder, plan)
+    )
+
+
+def _recorded_files(folder: RoundFolder) -> list[ObjectUri]:
+    files = [folder.answers, folder.labels, folder.images, folder.annot_csv]
+    return [*files, folder.consensus, folder.skills, folder.quality]
+
+
+def _recorded(
+    storage: Storage, project: Project, folder: RoundFolder, job: PlannedJob, categories: CategoryMerge
+) -> RecordedJob:
+    if job.imported is not None:
+        return RecordedJob(
+            name=job.name,
+            arn="",  # of which account it was, its files do not say
+            label_attribute=job.imported.label_attribute,
+            categories=job.categories,
+            output_uri=job.imported.output_uris[0],
+            relabel_pass=job.relabel_pass,
+            images=job.images,
+            workers=job.workers,
+            labels_from=job.imported.labels_from,
+        )
+    labeling = project.labeling
+    _, partition, _, _, account, _ = labeling.role_arn.split(":", 5)
+    attempts = read_attempts(storage, folder.job(job.name), job.name).names
+    return RecordedJob(
+        name=job.name,
+        arn=f"arn:{partition}:sagemaker:{labeling.region}:{account}:labeling-job/{attempts[-1]}",
+        label_attribute=LABEL_ATTRIBUTE,
+        # Boxes of a retired category were left out: should it ever come back, it is unknown on these images.
+        categories=tuple(
+            name for name in job.categories if categories.name_of(job.name, name) in project.categories
+        ),
+        output_uri=str(output_folder(project) / attempts[-1]),
+        relabel_pass=job.relabel_pass,
+        images=job.images,
+        workers=job.workers,
+        attempts=attempts if len(attempts) > 1 else (),
+    )

@@ -1,0 +1,132 @@
+"""A recorded round made again: from Ground Truth's output alone, asking nobody, or by a new attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roundtruth.errors import QualityError
+from roundtruth.project import Project
+from roundtruth.quality.verdict import Verdict
+from roundtruth.rounds.folder import round_folder
+from roundtruth.rounds.record import read_record
+from roundtruth.stages import labeling_round
+from roundtruth.storage import Storage
+from tests.project_samples import make_project
+from tests.round_runs import finish_without_checks, label, run_until_merged
+from tests.sandbox_job import put_images
+from tests.store import storage
+
+__all__ = ["storage"]
+
+
+def project_of(bucket: str, **changes: Any) -> Project:
+    """A project in the test's own bucket; its name makes job names that no other test has."""
+    return make_project(project=f"p{bucket[-10:]}", root=f"s3://{bucket}", **changes)
+
+
+@pytest.fixture
+def project(bucket: str) -> Project:
+    return project_of(bucket, labeling__workers_per_object=2, consensus={"relabel_passes": 0})
+
+
+@pytest.fixture
+def recorded(storage: Storage, sagemaker_client: Any, s3_client: Any, bucket: str, project: Project) -> bytes:
+    """Round r1, recorded; its round.json."""
+    put_images(s3_client, bucket, 3)
+    run_until_merged(storage, sagemaker_client, project, "r1")
+    finish_without_checks(storage, project, "r1")
+    return storage.read(round_folder(project, "r1").record)
+
+
+def made_again(storage: Storage, project: Project) -> bytes:
+    jobs = labeling_round.plan_jobs(storage, project, "r1")
+    assert jobs
+    assert all(job["finished"] for job in jobs)
+    for job in jobs:
+        labeling_round.collect(storage, project, "r1", job["job_name"])
+    assert labeling_round.measure(storage, project, "r1", relabel_pass=0) == []
+    labeling_round.merge(storage, project, "r1")
+    finish_without_checks(storage, project, "r1")
+    return storage.read(round_folder(project, "r1").record)
+
+
+def test_a_recorded_round_waits_for_no_image(storage: Storage, project: Project, recorded: bytes) -> None:
+    assert labeling_round.open_round(storage, project, "r1")["minimum"] == 0
+    assert labeling_round.open_round(storage, project, "r2")["minimum"] == 1
+
+
+def test_it_is_made_again_from_the_output_alone(
+    storage: Storage, s3_client: Any, bucket: str, project: Project, recorded: bytes
+) -> None:
+    folder = round_folder(project, "r1")
+    for found in list(storage.list_objects(folder.uri)):
+        if found.uri.name.endswith(".parquet") and "planned-" not in found.uri.name:
+            storage.delete(found.uri)
+    for found in list(storage.list_objects(project.images_uri)):
+        storage.delete(found.uri)
+    assert made_again(storage, project) == recorded
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"consensus": {"relabel_passes": 2, "max_doubt": 0.0}},
+        {"labeling__instructions": {"title": "Other words"}},
+        {"labeling__workers_per_object": 5},
+    ],
+    ids=["more passes", "another page", "more workers"],
+)
+def test_a_project_file_that_changed_asks_nobody_again(
+    storage: Storage, bucket: str, recorded: bytes, changes: dict[str, Any]
+) -> None:
+    project = project_of(bucket, **changes)
+    before = {found.uri for found in storage.list_objects(round_folder(project, "r1").uri)}
+    made_again(storage, project)
+    after = {found.uri for found in storage.list_objects(round_folder(project, "r1").uri)}
+    assert after == before, "no relabel plan, no input of a job"
+
+
+def test_labeling_over_again_is_another_attempt_that_is_paid(
+    storage: Storage, sagemaker_client: Any, project: Project, recorded: bytes
+) -> None:
+    first = labeling_round.plan_jobs(storage, project, "r1")
+    jobs = labeling_round.plan_jobs(storage, project, "r1", relabel_run="run-1")
+    assert first
+    assert jobs
+    assert [job["job_name"] for job in jobs] == [f"{job['job_name']}-a2" for job in first]
+    assert not jobs[0]["finished"]
+    assert labeling_round.plan_jobs(storage, project, "r1", relabel_run="run-1") == jobs
+    label(storage, sagemaker_client, project, "r1", jobs)
+    labeling_round.measure(storage, project, "r1", relabel_pass=0)
+    labeling_round.merge(storage, project, "r1")
+    spent = before.spent_usd if (before := read_record(storage, round_folder(project, "r1"))) else 0
+    finish_without_checks(storage, project, "r1")
+    record = read_record(storage, round_folder(project, "r1"))
+    assert record is not None
+    assert [job.name for job in record.jobs] == [job["job_name"] for job in jobs]
+    assert (record.attempt, record.spent_usd) == (2, pytest.approx(2 * spent))
+
+
+def test_a_round_that_was_never_recorded_is_not_labeled_over_again(
+    storage: Storage, s3_client: Any, bucket: str, project: Project
+) -> None:
+    put_images(s3_client, bucket, 2)
+    first = labeling_round.plan_jobs(storage, project, "r1")
+    assert labeling_round.plan_jobs(storage, project, "r1", relabel_run="run-1") == first
+
+
+def test_a_rebuilt_round_that_fails_its_checks_keeps_what_round_json_vouches_for(
+    storage: Storage, project: Project, recorded: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Verdict, what: str) -> None:
+        raise QualityError(what)
+
+    folder = round_folder(project, "r1")
+    before = [storage.read(uri) for uri in (folder.labels, folder.images, folder.annot_csv)]
+    storage.write(folder.stage("merged-labels.parquet"), storage.read(folder.labels))
+    monkeypatch.setattr(Verdict, "require_passed", fails)
+    with pytest.raises(QualityError):
+        labeling_round.check(storage, project, "r1")
+    assert [storage.read(uri) for uri in (folder.labels, folder.images, folder.annot_csv)] == before
