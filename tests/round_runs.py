@@ -14,16 +14,26 @@ from tests.sandbox_job import TERMINAL, wait_for_job
 Jobs = list[dict[str, Any]]
 
 
-def label(storage: Storage, sagemaker: Any, project: Project, round_key: str, jobs: Jobs) -> Jobs:
+def label(
+    storage: Storage,
+    sagemaker: Any,
+    project: Project,
+    round_key: str,
+    jobs: Jobs,
+    relabel_run: str | None = None,
+) -> Jobs:
     """One branch a job: manifest, labeling job, people's work, their answers; returns the counts."""
-    for job in jobs:
+    for job in (one for one in jobs if not one["finished"]):  # those of a recorded round are skipped
         images = json.loads(storage.read(ObjectUri.parse(job["images_uri"])))
         rows = "".join(json.dumps({"source-ref": image}, ensure_ascii=False) + "\n" for image in images)
         storage.write(ObjectUri.parse(job["manifest_uri"]), rows.encode())
         create_unless_there(sagemaker, job["request"])
     for job in jobs:
         wait_for_job(sagemaker, job["job_name"], lambda found: found["LabelingJobStatus"] in TERMINAL)
-    return [labeling_round.collect(storage, project, round_key, job["job_name"]) for job in jobs]
+    return [
+        labeling_round.collect(storage, project, round_key, job["job_name"], relabel_run=relabel_run)
+        for job in jobs
+    ]
 
 
 def create_unless_there(sagemaker: Any, request: dict[str, Any]) -> None:
@@ -46,7 +56,9 @@ def run_until_merged(
     return labeling_round.merge(storage, project, round_key)
 
 
-def finish_without_checks(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
+def finish_without_checks(
+    storage: Storage, project: Project, round_key: str, relabel_run: str | None = None
+) -> dict[str, Any]:
     """Record a merged round as if every check had passed: for tests that are not about quality."""
     from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, annot_csv, from_parquet, to_parquet
     from roundtruth.rounds.folder import round_folder
@@ -60,7 +72,7 @@ def finish_without_checks(storage: Storage, project: Project, round_key: str) ->
     storage.write(folder.images, to_parquet(images, IMAGES))
     storage.write(folder.annot_csv, annot_csv(labels, images))
     storage.write(folder.quality, b"{}\n")
-    return labeling_round.record(storage, project, round_key)
+    return labeling_round.record(storage, project, round_key, relabel_run=relabel_run)
 
 
 def etags(storage: Storage, bucket: str) -> dict[str, str]:

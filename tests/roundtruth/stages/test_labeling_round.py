@@ -167,10 +167,14 @@ def test_a_whole_round_twice(
     listed = sagemaker_client.list_labeling_jobs(NameContains=project.project)["LabelingJobSummaryList"]
     # A planned round has its images, and waits for none.
     assert labeling_round.open_round(storage, project, "r1") == opened | {"minimum": 0}
-    assert labeling_round.plan_jobs(storage, project, "r1") == jobs
-    label(storage, sagemaker_client, project, "r1", jobs)
-    assert labeling_round.measure(storage, project, "r1", relabel_pass=0) == again
-    label(storage, sagemaker_client, project, "r1", again)
+    jobs_again = labeling_round.plan_jobs(storage, project, "r1")
+    assert jobs_again is not None
+    assert label(storage, sagemaker_client, project, "r1", jobs_again) == [counts]
+    relabeled = labeling_round.measure(storage, project, "r1", relabel_pass=0)
+    assert relabeled is not None
+    label(storage, sagemaker_client, project, "r1", relabeled)
+    assert [one["job_name"] for one in jobs_again + relabeled] == [one["job_name"] for one in jobs + again]
+    assert all(one["finished"] for one in jobs_again + relabeled)
     assert labeling_round.measure(storage, project, "r1", relabel_pass=1) == []
     assert labeling_round.merge(storage, project, "r1") == statuses
     assert labeling_round.check(storage, project, "r1") == checked
