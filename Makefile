@@ -56,10 +56,10 @@ $(PEERS)/.ready: benchmarks/split-peers.txt
 	touch $@
 
 bench-publish: $(READY)  ## objects, bytes, seconds, memory of publishing, writes benchmarks/PUBLISH.md
-	$(PYTHON) benchmarks/bench_publish.py > benchmarks/PUBLISH.md
+	mkdir -p .bench && $(PYTHON) benchmarks/bench_publish.py > .bench/PUBLISH.md && mv .bench/PUBLISH.md benchmarks/
 
 bench-faults: $(READY)  ## whole rounds while processes, AWS and disks fail, writes benchmarks/FAULTS.md; SEED=…
-	$(PYTHON) -m benchmarks.bench_faults $(if $(SEED),--seed $(SEED)) > benchmarks/FAULTS.md
+	mkdir -p .bench && $(PYTHON) -m benchmarks.bench_faults $(if $(SEED),--seed $(SEED)) > .bench/FAULTS.md && mv .bench/FAULTS.md benchmarks/
 
 pins: $(READY)  ## compile requirements.in to requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt

@@ -70,7 +70,7 @@ def find(client: StackClient, projects: dict[str, Project], rounds: dict[str, li
                 found.problems.append(f"{folder.uri} is not recorded")
                 continue
             found.rounds += 1
-            jobs = round_jobs(client.storage, project, folder, require_plan(client.storage, folder))
+            jobs = round_jobs(client.storage, folder, require_plan(client.storage, folder))
             for job in jobs:
                 planned |= _look_at_job(found, job, created)
             _look_at_images(found, client.storage, folder, statuses)

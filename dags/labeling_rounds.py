@@ -109,7 +109,12 @@ def label(project: Project, relabel_pass: int, jobs: Any) -> Any:
     def collect_answers(job_name: str) -> dict[str, Any]:
         from roundtruth.stages.labeling_round import collect
 
-        return collect(*this_round(project), job_name, **attempts_of(f"{group_id}.run_labeling_job"))
+        return collect(
+            *this_round(project),
+            job_name,
+            **attempts_of(f"{group_id}.run_labeling_job"),
+            relabel_run=relabel_run(get_current_context()),
+        )
 
     @task_group(group_id=group_id)
     def labeling_job(
@@ -149,7 +154,8 @@ def measure(project: Project, relabel_pass: int, after: Any) -> Any:
     def measure_consensus() -> Jobs:
         from roundtruth.stages.labeling_round import measure
 
-        jobs = measure(*this_round(project), relabel_pass=relabel_pass)
+        run = relabel_run(get_current_context())
+        jobs = measure(*this_round(project), relabel_pass=relabel_pass, relabel_run=run)
         if jobs is None:
             raise AirflowSkipException("The round has no plan: too few new images arrived.")
         return jobs
@@ -182,7 +188,7 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
     def merge_categories() -> dict[str, int]:
         from roundtruth.stages.labeling_round import merge
 
-        return merge(*this_round(project))
+        return merge(*this_round(project), relabel_run=relabel_run(get_current_context()))
 
     @task
     def check_quality() -> dict[str, Any]:
@@ -191,7 +197,7 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
 
         storage, _, round_key = this_round(project)
         show_data_docs(project, data_docs_uri(project, round_key))
-        return check(storage, project, round_key)
+        return check(storage, project, round_key, relabel_run=relabel_run(get_current_context()))
 
     labels = labels_asset(project)
 
@@ -200,7 +206,8 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
         from roundtruth.stages.labeling_round import record
 
         storage, _, round_key = this_round(project)
-        recorded = record(storage, project, round_key)
+        run = relabel_run(get_current_context())
+        recorded = record(storage, project, round_key, relabel_run=run)
         event = get_current_context()["outlet_events"][labels]
         event.add_partitions(round_key)
         event.extra = recorded

@@ -123,7 +123,7 @@ def _accuracy(
 
 def _contenders(storage: Storage, project: Project, folder: RoundFolder) -> list[Scored]:
     plan = require_plan(storage, folder)
-    everything = read_all_jobs(storage, folder, round_jobs(storage, project, folder, plan, passes=0))
+    everything = read_all_jobs(storage, folder, round_jobs(storage, folder, plan, passes=0))
     answers = from_parquet(storage.read(folder.answers), ANSWERS, name=str(folder.answers))
     labels = from_parquet(storage.read(folder.labels), LABELS, name=str(folder.labels))
     first = answers.groupby("source_ref")["worker"].transform("min")

@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+# The same examples in every run: a change is red for what it does, never by luck.
+# `--hypothesis-profile=search` looks further.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", max_examples=1000)
+settings.load_profile("same")
+
 pytest_plugins = ["tests.sandbox_fixture"]

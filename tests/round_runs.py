@@ -60,15 +60,15 @@ def finish_without_checks(
     storage: Storage, project: Project, round_key: str, relabel_run: str | None = None
 ) -> dict[str, Any]:
     """Record a merged round as if every check had passed: for tests that are not about quality."""
-    from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, annot_csv, from_parquet, to_parquet
+    from roundtruth.annotations import IMAGES, PUBLISHABLE, ROUND_LABELS, annot_csv, from_parquet, to_parquet
     from roundtruth.rounds.folder import round_folder
 
     folder = round_folder(project, round_key)
     images = from_parquet(storage.read(folder.stage("merged-images.parquet")), IMAGES, name="images")
-    labels = from_parquet(storage.read(folder.stage("merged-labels.parquet")), LABELS, name="labels")
+    labels = from_parquet(storage.read(folder.stage("merged-labels.parquet")), ROUND_LABELS, name="labels")
     publishable = set(images.loc[images["status"].isin(PUBLISHABLE), "source_ref"])
     labels = labels[labels["source_ref"].isin(publishable)]
-    storage.write(folder.labels, to_parquet(labels, LABELS))
+    storage.write(folder.labels, to_parquet(labels, ROUND_LABELS))
     storage.write(folder.images, to_parquet(images, IMAGES))
     storage.write(folder.annot_csv, annot_csv(labels, images))
     storage.write(folder.quality, b"{}\n")

@@ -199,7 +199,6 @@ def test_the_role_is_passed_to_sagemaker_alone():
         ("WriteRoundsAndDatasets", rounds_folder(PROJECT)),
         ("WriteRoundsAndDatasets", PROJECT.root_uri / "datasets"),
         ("ReadImagesAndJobInputs", PROJECT.images_uri),
-        ("ReadImagesAndJobInputs", rounds_folder(PROJECT)),
         ("WriteAnswers", output_folder(PROJECT)),
     ],
     ids=lambda value: str(value).rstrip("/").rsplit("/", 1)[-1],

@@ -74,6 +74,22 @@ LABELS = pa.schema(
     ]
 )
 
+# Ground Truth's own box of the same job that overlaps ours most, one to one; null where it has none. Tables
+# that an earlier roundtruth wrote lack these columns and read as nulls.
+GROUND_TRUTH_COLUMNS = pa.schema(
+    [
+        ("ground_truth_category", pa.string()),
+        ("ground_truth_left", pa.float64()),
+        ("ground_truth_top", pa.float64()),
+        ("ground_truth_width", pa.float64()),
+        ("ground_truth_height", pa.float64()),
+        ("ground_truth_iou", pa.float64()),  # 0–1, of the two boxes
+    ]
+)
+
+# labels.parquet of a round: LABELS, and Ground Truth's own box beside each.
+ROUND_LABELS = pa.schema([*LABELS, *GROUND_TRUTH_COLUMNS])
+
 # What the consensus says of each answered image.
 AGREEMENT = pa.schema(
     [
@@ -123,12 +139,17 @@ def to_parquet(frame: pd.DataFrame, schema: pa.Schema) -> bytes:
 def from_parquet(data: bytes, schema: pa.Schema, *, name: str) -> pd.DataFrame:
     """Decode a table; ``name`` says in errors which one it is.
 
+    GROUND_TRUTH_COLUMNS that the file lacks are null.
+
     :raises RoundtruthError: when the bytes are no Parquet file or lack a column of the schema.
     """
     try:
         content = pq.read_table(io.BytesIO(data))
     except pa.ArrowInvalid as error:
         raise RoundtruthError(f"{name} is not a Parquet file: {error}.") from error
+    for field in GROUND_TRUTH_COLUMNS:
+        if field.name in schema.names and field.name not in content.column_names:
+            content = content.append_column(field, pa.nulls(len(content), field.type))
     missing = [column for column in schema.names if column not in content.column_names]
     if missing:
         raise RoundtruthError(f"{name} lacks the columns {', '.join(missing)}.")
@@ -140,7 +161,7 @@ def annot_csv(labels: pd.DataFrame, images: pd.DataFrame) -> bytes:
     """The labels in the columns that pandas users of Ground Truth know, one row a box.
 
     ``img_file`` is the image's whole S3 URI, since two folders may hold the same file name. Images without
-    boxes have no row here; they are in the images table.
+    boxes have no row here; they are in the images table. GROUND_TRUTH_COLUMNS, where given, stand last.
     """
     sized = labels.merge(
         images[["source_ref", "width", "height"]].rename(
@@ -158,4 +179,5 @@ def annot_csv(labels: pd.DataFrame, images: pd.DataFrame) -> bytes:
             "width": "box_width",
         }
     )
-    return renamed[list(ANNOT_CSV_COLUMNS)].to_csv(index=False, lineterminator="\n").encode()
+    beside = [name for name in GROUND_TRUTH_COLUMNS.names if name in renamed]
+    return renamed[[*ANNOT_CSV_COLUMNS, *beside]].to_csv(index=False, lineterminator="\n").encode()

@@ -3,7 +3,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from roundtruth.annotations import IMAGES, LABELS, annot_csv, from_parquet, table, to_parquet
+from roundtruth.annotations import (
+    GROUND_TRUTH_COLUMNS,
+    IMAGES,
+    LABELS,
+    ROUND_LABELS,
+    annot_csv,
+    from_parquet,
+    table,
+    to_parquet,
+)
 from roundtruth.errors import RoundtruthError
 
 
@@ -20,6 +29,17 @@ def test_tables_keep_their_types_and_bytes() -> None:
     assert to_parquet(again, IMAGES) == data
     assert again["width"].isna().tolist() == [False, True]
     assert to_parquet(frame.assign(more=1)[[*reversed(IMAGES.names), "more"]], IMAGES) == data
+
+
+def test_labels_of_earlier_rounds_read_without_the_boxes_of_ground_truth() -> None:
+    label: dict[str, object] = {"source_ref": "s3://b/1", "category": "pen", "left": 1.0, "votes": 3}
+    old = to_parquet(table([label], LABELS), LABELS)
+    again = from_parquet(old, ROUND_LABELS, name="labels")
+    assert list(again.columns) == ROUND_LABELS.names
+    assert again[GROUND_TRUTH_COLUMNS.names].isna().all().all()
+    # And a new table reads as one of labels alone.
+    new = to_parquet(again.assign(ground_truth_category="pencil", ground_truth_iou=0.7), ROUND_LABELS)
+    assert to_parquet(from_parquet(new, LABELS, name="labels"), LABELS) == old
 
 
 def test_table_that_does_not_fit() -> None:
@@ -56,3 +76,8 @@ def test_annot_csv() -> None:
         '"s3://b/a, b.jpg",펜,1.5,2.0,4.0,3.0,640,480\n'
         "s3://b/2.jpg,pencil,1.5,2.0,4.0,3.0,320,240\n"
     )
+    beside = labels.assign(**dict.fromkeys(GROUND_TRUTH_COLUMNS.names, 0.5))
+    beside["ground_truth_category"] = "pen"
+    lines = annot_csv(beside, images).decode().splitlines()
+    assert lines[0].endswith(f",img_height,{','.join(GROUND_TRUTH_COLUMNS.names)}")
+    assert lines[2] == "s3://b/2.jpg,pencil,1.5,2.0,4.0,3.0,320,240,pen,0.5,0.5,0.5,0.5,0.5"

@@ -42,7 +42,13 @@ FORMATS = ("yolo", "voc", "coco", "csv", "manifest")
 @click.option(
     "--images",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the images; they are linked into the dataset, so that it trains as it is.",
+    help="Folder with the images; they are copied into the dataset, so that it trains as it is.",
+)
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Hard-link the images instead of copying them: no disk space, but a trainer that mends a JPEG "
+    "in its place changes yours.",
 )
 @click.option("--label-attribute", help="Read this label attribute instead of the newest on each line.")
 @click.option(
@@ -63,6 +69,7 @@ def command(
     formats: tuple[str, ...],
     label_categories: tuple[str, ...],
     images: Path | None,
+    link: bool,
     label_attribute: str | None,
     val: float,
     test: float,
@@ -76,6 +83,8 @@ def command(
     """
     from roundtruth.datasets.convert import ConversionSettings, convert_manifests
 
+    if link and images is None:
+        raise click.UsageError("--link is about --images; name their folder")
     if val + test > 1:
         raise click.UsageError("--val and --test add up to more than 1")
     settings = ConversionSettings(
@@ -84,6 +93,7 @@ def command(
         label_categories=label_categories,
         label_attribute=label_attribute,
         images=images,
+        link=link,
         splits=(("train", 1 - val - test), ("val", val), ("test", test)),
     )
     storage = _storage((*manifests, *label_categories), endpoint_url)

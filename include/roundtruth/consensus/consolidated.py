@@ -39,7 +39,7 @@ def score_consolidated(
     missing = [name for name in _NEEDED if name not in consolidated.columns]
     if missing:
         raise ConsensusError(f"The consolidated table lacks the columns {', '.join(missing)}.")
-    of_first_job = _of_first_job(consolidated, categories_by_job)
+    of_first_job = first_of_jobs(consolidated, categories_by_job)
     boxes = consolidated[of_first_job].sort_values(list(_NEEDED), kind="stable", ignore_index=True)
     edges = boxes[["left", "top", "width", "height"]].to_numpy(np.float64, copy=True)
     edges[:, 2:] += edges[:, :2]
@@ -60,7 +60,7 @@ def score_consolidated(
     return labels, {**comparison, "boxes_of_relabel_jobs": int((~of_first_job).sum())}
 
 
-def _of_first_job(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None) -> Bools:
+def first_of_jobs(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None) -> Bools:
     """Which boxes are of the first job by name over their image and categories.
 
     A relabel job is consolidated apart from its base job: both together would hold every object twice.

@@ -11,9 +11,10 @@ import pandas as pd
 
 from roundtruth.consensus.agreement import box_pairs, image_agreement, task_agreement
 from roundtruth.consensus.answer_columns import AnswerColumns, answer_columns
-from roundtruth.consensus.consolidated import score_consolidated
+from roundtruth.consensus.consolidated import first_of_jobs, score_consolidated
 from roundtruth.consensus.disputes import find_disputes, find_doubts, image_reasons
 from roundtruth.consensus.fused import FusedRound, fuse_boxes
+from roundtruth.consensus.ground_truth_boxes import beside_ground_truth, only_ground_truth
 from roundtruth.consensus.majority import Groups, Place, group_boxes, labels_of
 from roundtruth.consensus.matching import HAND_TOLERANCE, Floats, Ints
 from roundtruth.consensus.report import consensus_report
@@ -90,6 +91,9 @@ def measure_consensus(
             min_iou=settings.min_iou,
             categories_by_job=categories_by_job,
         )
+        report["ground_truth"]["only_ground_truth"] = _only_ground_truth(
+            labels, consolidated[first_of_jobs(consolidated, categories_by_job)], columns, settings
+        )
         labels = kept if settings.method == "ground-truth" else labels
     images = _image_frame(columns, by_image, disputes.images, image_reasons(columns, groups, disputes))
     renewed = fused.skills if fused else skills or WorkerSkills()
@@ -104,6 +108,18 @@ def _groups(
         return fused.groups, fused
     place: Place = "median" if settings.method == "median" else "mean"
     return group_boxes(columns, min_iou=settings.min_iou, place=place, tolerance=HAND_TOLERANCE), None
+
+
+def _only_ground_truth(
+    labels: pd.DataFrame, consolidated: pd.DataFrame, columns: AnswerColumns, settings: Consensus
+) -> list[dict[str, Any]]:
+    """Ground Truth's boxes on answered images that stand beside no label of ours."""
+    boxes = consolidated[consolidated["source_ref"].isin(columns.images)]
+    if "job" not in boxes:
+        boxes, labels = boxes.assign(job=""), labels.assign(job="")
+    boxes = boxes.fillna({"job": "", "category": ""}).reset_index(drop=True)
+    _, only = beside_ground_truth(labels, boxes, min_iou=settings.min_iou)
+    return only_ground_truth(boxes, only)
 
 
 def _image_frame(

@@ -124,14 +124,14 @@ def _choose(
         looked_at = [parent.left_out["source_ref"], recorded.images["source_ref"]]
         if not copied:
             looked_at.append(parent.images["source_ref"])
-        current = current_etags(storage, project, pd.concat(looked_at))
+        current = current_etags(storage, project, pd.concat(looked_at).tolist())
         itself = frozenset(ref for ref, _ in copied)
         standing = standing_rows(parent, recorded.images["source_ref"], current, itself)
         if standing is not None:
             new = _choose_new(storage, project, rounds, recorded, copied, current, registry)
             return _joined(standing, _with_labels(new, recorded.labels, project, registry))
     recorded = read_labels(storage, project, rounds, rounds.records)
-    identities = zip(recorded.images["source_ref"], recorded.images["etag"], strict=True)
+    identities = zip(recorded.images["source_ref"].tolist(), recorded.images["etag"].tolist(), strict=True)
     current = current_etags(storage, project, [one[0] for one in identities if one not in copied])
     new = _choose_new(storage, project, rounds, recorded, copied, current, registry)
     return _with_labels(new, recorded.labels, project, registry)

@@ -45,6 +45,7 @@ class ConversionSettings:
     label_categories: tuple[str, ...] = ()
     label_attribute: str | None = None
     images: Path | None = None
+    link: bool = False  # hard-link the images; else they are copied
     splits: tuple[tuple[str, float], ...] = (("train", 0.8), ("val", 0.2))
 
 
@@ -209,9 +210,13 @@ class _Conversion:
     def _place_image(self, place: Path, image: TreeImage) -> None:
         target = self._out / image.path
         self._make_folder(target.parent)
-        try:
-            os.link(place.resolve(), target)  # no second copy of the bytes; another disk refuses it
-        except OSError:
+        if self._settings.link:
+            try:
+                os.link(place.resolve(), target)
+            except OSError:  # another disk refuses it
+                shutil.copyfile(place, target)
+        else:
+            # Ultralytics rewrites a JPEG without an end marker where it lies: the people's own must stay.
             shutil.copyfile(place, target)
 
     def _write(self, path: str, data: bytes) -> None:
@@ -233,6 +238,7 @@ def _parameters(settings: ConversionSettings) -> dict[str, Any]:
         "label_categories": list(settings.label_categories),
         "label_attribute": settings.label_attribute,
         "images": str(settings.images) if settings.images else None,
+        "link": settings.link,
         "splits": dict(settings.splits),
     }
 

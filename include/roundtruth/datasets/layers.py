@@ -91,11 +91,6 @@ def read_layers(reader: PartReader, parts: Parts) -> Layers:
     )
 
 
-def read_splits(reader: PartReader, parts: Parts) -> pd.DataFrame:
-    """SPLIT_MEMORY alone."""
-    return _stacked(reader.read(SPLITS, parts, _marked(SPLIT_MEMORY)), SPLIT_MEMORY).frame
-
-
 def labels_of(images: pd.DataFrame, boxes: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """DATASET_LABELS from PART_LABELS, in the order of the images."""
     owner = np.repeat(np.arange(len(images)), images["boxes"].to_numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from roundtruth.datasets.diff import Place, iou
 from roundtruth.datasets.version_tables import VersionTables, read_version_tables
 from roundtruth.errors import DatasetError
 from roundtruth.rounds.folder import RoundFolder
-from roundtruth.rounds.record import RoundRecord, read_record
+from roundtruth.rounds.record import RoundRecord, decode_record, read_record
 from roundtruth.storage import ObjectUri, Storage
 
 MIN_IOU = 0.2  # a worker's box that overlaps a final box less is not about the same object
@@ -65,15 +66,13 @@ def explain_image(storage: Storage, root: ObjectUri, name: str, version: str, im
     """The lineage of all boxes of an image.
 
     :param image: its URI, its file name or path in the tree, or an end of its key that no other image has.
-    :raises DatasetError: when the version holds no such image, several, or the round's record is gone.
+    :raises DatasetError: when the version holds no such image, several, or the round's
+        record is gone, or another now and the one of then was not kept.
     """
     tables = read_version_tables(storage, root, name, version)
     row = _find(tables, image)
     folder = RoundFolder(root / "rounds" / row["round"])
-    record = read_record(storage, folder)
-    if record is None:
-        raise DatasetError(f"{folder.record} is gone; without it nobody can tell where the boxes come from.")
-    answers = from_parquet(storage.read(folder.answers), ANSWERS, name=str(folder.answers))
+    record, answers = _recorded(storage, folder, tables)
     answers = answers[answers["source_ref"] == row["source_ref"]]
     answers = _under_pseudonyms(storage, root / "rounds" / KEY_FILE, answers)
     drawn = _drawn(answers)
@@ -96,6 +95,33 @@ def explain_image(storage: Storage, root: ObjectUri, name: str, version: str, im
         boxes=boxes,
         left_over=left_over,
     )
+
+
+def _recorded(
+    storage: Storage, folder: RoundFolder, tables: VersionTables
+) -> tuple[RoundRecord, pd.DataFrame]:
+    """The round's record and ANSWERS as they were when the version was made, not as they may be now."""
+    digest = tables.record.round_digests.get(folder.key, "")  # versions of old do not name it
+    kept = folder.recorded(digest)
+    record = read_record(storage, kept) if digest else None
+    if record is not None:
+        return record, from_parquet(storage.read(kept.answers), ANSWERS, name=str(kept.answers))
+    current = storage.read_if_there(folder.record)
+    if current is None:
+        raise DatasetError(f"{folder.record} is gone; without it nobody can tell where the boxes come from.")
+    record = decode_record(current.data)
+    answers = storage.read(folder.answers)
+    expected = record.files.get(folder.answers.name)
+    if (digest and _sha256(current.data) != digest) or (expected and _sha256(answers) != expected):
+        raise DatasetError(
+            f"Round {folder.key} was labeled again or built anew after {tables.name} was made, and its "
+            "answers of before were not kept: nobody can tell any more who drew its boxes."
+        )
+    return record, from_parquet(answers, ANSWERS, name=str(folder.answers))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _find(tables: VersionTables, image: str) -> Any:
@@ -130,12 +156,7 @@ def _drawn(answers: pd.DataFrame) -> list[tuple[str, WorkerBox]]:
     return [
         (
             job,
-            WorkerBox(
-                worker=worker,
-                category=category,
-                box=tuple(place),
-                submitted=submitted,
-            ),
+            WorkerBox(worker=worker, category=category, box=tuple(place), submitted=submitted),
         )
         for job, worker, category, *place, submitted in zip(
             *(boxes[one].tolist() for one in columns), strict=True

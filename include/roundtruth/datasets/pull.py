@@ -17,6 +17,7 @@ from roundtruth.datasets.local_tree import (
     sha256_of,
     write_whole,
 )
+from roundtruth.datasets.stored_images import is_image_as_read
 from roundtruth.datasets.tables import DATASET_IMAGES, INDEX, TABLES
 from roundtruth.datasets.tree import TREE_FORMAT, TreeFile, image_path
 from roundtruth.datasets.version_index import Row, label_files, object_of, read_index, table_files
@@ -176,6 +177,7 @@ class _Puller:
             right = hashlib.sha256(content.data).hexdigest() == row["sha256"]
         else:
             right = content.etag == row["etag"] and len(content.data) == row["size"]
+            right = right and is_image_as_read(self._storage, uri, content.etag, content.data)
         if not right:
             raise DatasetError(
                 f"{uri} was changed: {self._record.dataset} {self._version.name} holds another."

@@ -154,5 +154,6 @@ def _figure(shown: Shown, picture: bytes | None, record: VersionRecord) -> str:
 
 
 def _votes(candidate: Candidate) -> dict[str, int]:
-    pairs = candidate.labels[["answers", "votes"]].value_counts(dropna=False).sort_index()
-    return {f"{votes}/{answers}": int(count) for (answers, votes), count in pairs.items()}
+    counts = candidate.labels[["answers", "votes"]].value_counts(dropna=False).sort_index().reset_index()
+    columns = (counts[name].tolist() for name in ("answers", "votes", "count"))
+    return {f"{votes}/{answers}": count for answers, votes, count in zip(*columns, strict=True)}

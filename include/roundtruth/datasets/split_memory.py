@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from roundtruth.annotations import from_parquet, table
+from roundtruth.datasets.content_digests import places_of
 from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.groups import group_images, pinned_images
 from roundtruth.datasets.near_duplicates import hashes_of, look_alikes, remembered_hashes
@@ -85,11 +86,13 @@ def assign_and_remember(
     :param facts: what rounds saw of their images (image_facts.IMAGE_FACTS).
     :raises DatasetError: when an image, or images of one group, are pinned to different splits.
     """
+    if _all_settled(project, images, memory):
+        return _as_remembered(project, images, memory)
     etags = dict(_pairs(images, "etag"))
     everything = dict(_pairs(memory, "etag")) | etags
     hashes, alike = _looks(storage, project, etags, memory, facts)
     groups = _groups(project, everything, alike)
-    before = dict(_pairs(memory, "split"))
+    before = _where_content_is(memory, etags)
     splits = _splits(project, images, labels, before, groups)
     order = sorted(everything)
     remembered = {
@@ -104,6 +107,45 @@ def assign_and_remember(
         memory=pa.table(remembered, schema=SPLIT_MEMORY).to_pandas(),
         torn=torn_groups({ref: splits[ref] for ref in groups if ref in splits}, groups),
     )
+
+
+def _all_settled(project: Project, images: pd.DataFrame, memory: pd.DataFrame) -> bool:
+    """Whether all images are remembered as they are, and no setting says more of them than the memory."""
+    if project.dataset.group_by is not None or any(project.dataset.pinned.values()):
+        return False
+    places = places_of(images["source_ref"], memory["source_ref"])
+    if (places < 0).any():
+        return False
+    return bool((memory["etag"].array.take(places) == images["etag"].array).all())
+
+
+def _as_remembered(project: Project, images: pd.DataFrame, memory: pd.DataFrame) -> Assigned:
+    places = places_of(images["source_ref"], memory["source_ref"])
+    splits = memory["split"].take(places).tolist()
+    copies = memory[memory["etag"].duplicated(keep=False)]
+    groups = _groups(project, dict(_pairs(copies, "etag")), {})
+    of_copies = {
+        ref: split for ref, split in zip(images["source_ref"].tolist(), splits, strict=True) if ref in groups
+    }
+    return Assigned(splits=splits, memory=memory, torn=torn_groups(of_copies, groups))
+
+
+def _where_content_is(memory: pd.DataFrame, etags: Mapping[str, str]) -> dict[str, str]:
+    """The split each image had; of one whose bytes were replaced, the one where its new bytes are known.
+
+    Else a train image that was replaced by the bytes of a val image would be in both splits for ever.
+    """
+    before, known = dict(_pairs(memory, "split")), dict(_pairs(memory, "etag"))
+    replaced = {ref: etag for ref, etag in sorted(etags.items()) if known.get(ref, etag) != etag}
+    contents = set(replaced.values())
+    homes: dict[str, Counter[str]] = {}
+    for ref, etag in known.items():
+        if etag in contents:
+            homes.setdefault(etag, Counter())[before[ref]] += 1
+    for ref, etag in replaced.items():
+        counts = homes.setdefault(etag, Counter([before[ref]]))
+        before[ref] = min(counts, key=lambda split: (-counts[split], split))
+    return before
 
 
 def _pairs(frame: pd.DataFrame, column: str) -> zip[tuple[str, str]]:

@@ -31,6 +31,13 @@ def image_bytes_problem(storage: Storage, stored: StoredObject) -> tuple[str, bo
     return f"has other bytes than its ETag says ({stored.uri}): they were damaged where they lie", False
 
 
+def is_image_as_read(storage: Storage, uri: ObjectUri, etag: str, data: bytes) -> bool:
+    """Tell whether bytes that were read under an ETag are those it stands for, as far as it is an MD5."""
+    if not is_hashable(etag) or hashlib.md5(data, usedforsecurity=False).hexdigest() == etag:
+        return True
+    return not storage.has_md5_etag(uri)
+
+
 def _md5(storage: Storage, uri: ObjectUri, size: int) -> str:
     md5: Any = hashlib.md5(usedforsecurity=False)
     for start in range(0, size, BLOCK_BYTES):

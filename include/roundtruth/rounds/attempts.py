@@ -24,16 +24,23 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     run: str
     why: str = ""
+    joined: tuple[str, ...] = ()  # runs that asked for the same while it was under way
 
 
 def current_attempt(storage: Storage, folder: RoundFolder) -> Attempt:
-    """The newest attempt of a round; attempt 1 has no file."""
+    """The newest attempt of a round."""
     return _attempts(storage, folder)[-1]
 
 
-def earlier_attempts(storage: Storage, folder: RoundFolder) -> tuple[Attempt, ...]:
-    """All attempts before the newest, the first one first."""
-    return _attempts(storage, folder)[:-1]
+def earlier_attempts(storage: Storage, folder: RoundFolder, before: int) -> tuple[Attempt, ...]:
+    """All attempts before one, by its number; the first one first."""
+    return tuple(one for one in _attempts(storage, folder) if one.attempt < before)
+
+
+def attempt_of_run(storage: Storage, folder: RoundFolder, run: str) -> Attempt | None:
+    """The attempt that a run opened or joined; None when it has none yet."""
+    own = [one for one in _attempts(storage, folder) if run in (one.run, *one.joined)]
+    return own[-1] if own else None
 
 
 def open_attempt(
@@ -41,22 +48,26 @@ def open_attempt(
 ) -> Attempt:
     """The attempt that a run which labels anew belongs to; a new one only when the last one is over.
 
-    A run that is cleared and runs again goes on with its own attempt, and a second run that comes while an
-    attempt is under way joins it: people are never paid twice for one wish.
+    A run that is cleared and runs again keeps its own attempt, also when others came after it, and a second
+    run that comes while an attempt is under way joins it: people are never paid twice for one wish.
 
     :param run: the id of the Dag run that asks.
     :param recorded_names: the names of all jobs in round.json when it holds the newest attempt; else none.
+    :raises RoundError: when many runs join at the same moment.
     """
+    own = attempt_of_run(storage, folder, run)
+    if own is not None:
+        return own
+    if not recorded_names:
+        return _join(storage, folder, run)
     attempts = _attempts(storage, folder)
     newest = attempts[-1]
-    if newest.run == run or not recorded_names:
-        return newest
     taken = max(_attempt_of(name) for name in recorded_names)
     made = Attempt(attempt=max(newest.attempt, taken) + 1, run=run, why=why)
     content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
     if storage.write_if_absent(_uri(folder, len(attempts) + 1), content):
         return made
-    return current_attempt(storage, folder)
+    return _join(storage, folder, run)
 
 
 def attempt_name(job_name: str, attempt: int) -> str:
@@ -73,15 +84,39 @@ def attempt_name(job_name: str, attempt: int) -> str:
     return name
 
 
+def _join(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
+    """Write down that a run belongs to the newest attempt: cleared later, it wants no other."""
+    for _ in range(5):
+        attempts = _attempts(storage, folder)
+        newest, uri = attempts[-1], _uri(folder, len(attempts))
+        if run in (newest.run, *newest.joined):
+            return newest
+        joined = msgspec.structs.replace(newest, joined=(*newest.joined, run))
+        content = msgspec.json.format(msgspec.json.encode(joined), indent=2) + b"\n"
+        before = storage.read_if_there(uri)
+        if before is None and storage.write_if_absent(uri, content):
+            return joined
+        if (
+            before is not None
+            and msgspec.json.decode(before.data, type=Attempt) == newest
+            and storage.write_if_unchanged(uri, content, before.etag)
+        ):
+            return joined
+    raise RoundError(
+        f"Round {folder.key!r} is asked to be labeled again by many runs at once; run plan_round again."
+    )
+
+
 def _attempts(storage: Storage, folder: RoundFolder) -> tuple[Attempt, ...]:
-    attempts = [Attempt(attempt=1, run="")]
+    first = storage.read_if_there(_uri(folder, 1))
+    attempts = [msgspec.json.decode(first.data, type=Attempt) if first else Attempt(attempt=1, run="")]
     while (content := storage.read_if_there(_uri(folder, len(attempts) + 1))) is not None:
         attempts.append(msgspec.json.decode(content.data, type=Attempt))
     return tuple(attempts)
 
 
 def _uri(folder: RoundFolder, count: int) -> ObjectUri:
-    """Where the second and later attempts are written down, each by its place in their order."""
+    """Where attempts are written down, by their order; the first one only when a run joined it."""
     return folder.uri / f"attempt-{count}.json"
 
 

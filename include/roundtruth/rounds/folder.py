@@ -30,6 +30,14 @@ class RoundFolder:
         """round.json: written last, the round is done."""
         return self.uri / "round.json"
 
+    def recorded(self, sha256: str) -> RoundFolder:
+        """What stays of the round as it was recorded by a round.json of this digest: the record, the answers.
+
+        The files of the round itself are replaced when it is labeled again or built anew; a version that was
+        published before names its round.json by digest, and its lineage is read here.
+        """
+        return RoundFolder(self.uri / "recorded" / sha256)
+
     @property
     def answers(self) -> ObjectUri:
         """Every worker's every box."""

@@ -16,8 +16,10 @@ from roundtruth.annotations import (
     from_parquet,
 )
 from roundtruth.project import Project
+from roundtruth.rounds.attempts import current_attempt
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
 from roundtruth.rounds.planned import read_left_out, read_plan, read_planned_images
+from roundtruth.rounds.record import read_record
 from roundtruth.rounds.sent_back import read_sent_back, waiting_again, withdrawn
 from roundtruth.storage import Storage
 
@@ -74,6 +76,9 @@ def read_history(storage: Storage, project: Project, *, without: str | None = No
 def _round_images(storage: Storage, folder: RoundFolder) -> Iterator[tuple[tuple[str, str], str]]:
     if storage.head(folder.record) is not None:
         frame = from_parquet(storage.read(folder.images), IMAGES, name=str(folder.images))
+        attempt = current_attempt(storage, folder).attempt
+        if attempt > 1 and (record := read_record(storage, folder)) and attempt > record.attempt:
+            frame = frame.assign(status="running")  # all its images are being labeled over again
     else:
         plan = read_plan(storage, folder)
         if plan is None:

@@ -109,9 +109,10 @@ def plan_round(
         _require_same_images(existing, request)
         return existing
     draft = draft_plan(storage, project, round_key, request)
-    if (draft.plan.images if request.names_images else draft.plan.new) < (
-        as_requested(project, request).images.minimum
-    ):
+    found = draft.plan.images if request.names_images else draft.plan.new
+    minimum = as_requested(project, request).images.minimum
+    if found < minimum:
+        log.warning("round %s is skipped: %d new images, images.minimum is %d", round_key, found, minimum)
         return None
     # The table's name holds its digest: a second planner cannot change what the first one's plan points at.
     storage.write(folder.uri / draft.plan.planned.file, draft.table)

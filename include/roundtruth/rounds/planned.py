@@ -84,6 +84,7 @@ class ImportedSource(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     label_categories: str | None = None  # where its label category config was said to lie
     answers: bool = True  # false: its workers' answers were passed over on purpose
+    job_arn: str = ""  # where the job was named, not its files: these do not say it
 
 
 class ImportedFrom(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,22 +126,22 @@ def encode_plan(plan: RoundPlan) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
 
 
-def read_plan(storage: Storage, folder: RoundFolder) -> RoundPlan | None:
-    """The plan of a round with the jobs of its newest attempt, or None before it is planned."""
+def read_plan(storage: Storage, folder: RoundFolder, attempt: int | None = None) -> RoundPlan | None:
+    """The plan of a round with the jobs of an attempt, the newest without one; None before it is planned."""
     content = storage.read_if_there(folder.plan)
     if content is None:
         return None
     plan = msgspec.json.decode(content.data, type=RoundPlan)
-    return of_attempt(plan, current_attempt(storage, folder).attempt)
+    return of_attempt(plan, attempt or current_attempt(storage, folder).attempt)
 
 
-def plans_of_earlier_attempts(storage: Storage, folder: RoundFolder) -> tuple[RoundPlan, ...]:
-    """The plan with the jobs of each attempt before the newest, the first one first."""
+def plans_of_earlier_attempts(storage: Storage, folder: RoundFolder, before: int) -> tuple[RoundPlan, ...]:
+    """The plan with the jobs of each attempt before one, by its number; the first one first."""
     content = storage.read_if_there(folder.plan)
     if content is None:
         return ()
     plan = msgspec.json.decode(content.data, type=RoundPlan)
-    return tuple(of_attempt(plan, one.attempt) for one in earlier_attempts(storage, folder))
+    return tuple(of_attempt(plan, one.attempt) for one in earlier_attempts(storage, folder, before))
 
 
 def of_attempt(plan: RoundPlan, attempt: int) -> RoundPlan:

@@ -54,7 +54,8 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
 def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> bool:
     """Write round.json; tells whether this call changed anything.
 
-    A round that is recorded again from the same answers gives the same bytes and changes nothing; after new
+    The record and the answers are first copied to where they stay for good, see RoundFolder.recorded. A
+    round that is recorded again from the same answers gives the same bytes and changes nothing; after new
     answers (a rebuild of the round) the record is replaced, unless another run replaced it meanwhile.
 
     :raises RoundError: when the counts do not add up, or another run recorded the round at the same time.
@@ -66,6 +67,8 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
         )
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     existing = storage.read_if_there(folder.record)
+    if existing is None or existing.data != content:
+        _keep(storage, folder, content)
     if existing is None:
         written = storage.write_if_absent(folder.record, content)
     elif existing.data == content:
@@ -80,10 +83,24 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
     return written
 
 
+def _keep(storage: Storage, folder: RoundFolder, content: bytes) -> None:
+    """Now, not when the record is replaced: then its answers are already others."""
+    kept = folder.recorded(hashlib.sha256(content).hexdigest())
+    answers = storage.read_if_there(folder.answers)
+    if answers is not None:
+        storage.write_if_absent(kept.answers, answers.data)
+    storage.write_if_absent(kept.record, content)
+
+
 def read_record(storage: Storage, folder: RoundFolder) -> RoundRecord | None:
     """The record of a round, or None while it runs."""
     content = storage.read_if_there(folder.record)
-    return msgspec.json.decode(content.data, type=RoundRecord) if content else None
+    return decode_record(content.data) if content else None
+
+
+def decode_record(content: bytes) -> RoundRecord:
+    """Read a round.json."""
+    return msgspec.json.decode(content, type=RoundRecord)
 
 
 def finished_jobs(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> frozenset[str]:

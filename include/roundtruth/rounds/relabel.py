@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import count
 
 import msgspec
 
@@ -72,13 +73,20 @@ def read_relabel_plan(
 
 
 def round_jobs(
-    storage: Storage, project: Project, folder: RoundFolder, plan: RoundPlan, *, passes: int | None = None
+    storage: Storage, folder: RoundFolder, plan: RoundPlan, *, passes: int | None = None
 ) -> tuple[PlannedJob, ...]:
-    """All jobs of a round: the first ones, then those of its relabel passes (or of the first ``passes``)."""
+    """All jobs of a round: the first ones, then those of its relabel passes (or of the first ``passes``).
+
+    The passes are those that were planned, whatever the project file says by now: their answers are paid.
+    """
     jobs = list(plan.jobs)
-    for number in range(1, (project.consensus.relabel_passes if passes is None else passes) + 1):
+    for number in count(1):
+        if passes is not None and number > passes:
+            break
         again = read_relabel_plan(storage, folder, number, plan.attempt)
-        jobs += again.jobs if again else ()
+        if again is None:
+            break
+        jobs += again.jobs
     return tuple(jobs)
 
 

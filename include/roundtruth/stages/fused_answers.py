@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
+
 from roundtruth.annotations import AGREEMENT, ANSWERS, LABELS, to_parquet
 from roundtruth.consensus.figures import consensus_figures
 from roundtruth.consensus.gold import gold_report
@@ -22,6 +24,8 @@ from roundtruth.storage import Storage
 
 log = logging.getLogger(__name__)
 
+_FUSED_JOBS = "fused-jobs.json"
+
 
 def pseudonym_key(storage: Storage, project: Project) -> bytes:
     """The key of the pseudonyms in all rounds of a project."""
@@ -39,6 +43,8 @@ def fuse_answers(
 
     Workers are scored on the round's gold images first, so that who fails them counts less in this round.
     """
+    # First of all: whoever merges then sees whose answers the tables hold, or will hold in a moment.
+    storage.write(folder.stage(_FUSED_JOBS), _names(jobs))
     tables = read_all_jobs(storage, folder, jobs)
     key = pseudonym_key(storage, project)
     gold = gold_scores(storage, folder, round_plan, key)
@@ -71,3 +77,24 @@ def fuse_answers(
     if report["careless_workers"]:
         log.warning("workers who look careless: %s", ", ".join(report["careless_workers"]))
     return disputed
+
+
+def fuse_unless_done(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    round_plan: RoundPlan,
+    jobs: tuple[PlannedJob, ...],
+) -> None:
+    """Fuse once more when the round's tables hold the answers of other jobs than these.
+
+    That is so when another run of the same round, at an earlier pass or another attempt, has fused since.
+    """
+    fused = storage.read_if_there(folder.stage(_FUSED_JOBS))
+    if fused is not None and fused.data != _names(jobs):
+        log.warning("another run of round %s has fused other answers since: fused again", folder.key)
+        fuse_answers(storage, project, folder, round_plan, jobs)
+
+
+def _names(jobs: tuple[PlannedJob, ...]) -> bytes:
+    return msgspec.json.encode([job.name for job in jobs])

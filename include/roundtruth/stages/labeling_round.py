@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pandas as pd
 
-from roundtruth.annotations import (
-    ANSWERS,
-    LABELS,
-    PUBLISHABLE,
-    annot_csv,
-    from_parquet,
-    to_parquet,
-)
+from roundtruth.annotations import ANSWERS, PUBLISHABLE, ROUND_LABELS, annot_csv, from_parquet, to_parquet
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.errors import RoundError
@@ -24,26 +17,18 @@ from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.job_request import output_folder
 from roundtruth.project import Project
 from roundtruth.rounds.arrivals import arrivals_folder, partition_window
-from roundtruth.rounds.attempts import open_attempt
 from roundtruth.rounds.collect import collect_answers
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.history import read_history
 from roundtruth.rounds.job_attempts import JobAttempts, read_attempts, write_attempts
 from roundtruth.rounds.job_inputs import finished_job_inputs, write_job_inputs
+from roundtruth.rounds.over_again import open_over_again, plan_of_run
 from roundtruth.rounds.plan import plan_round
-from roundtruth.rounds.planned import (
-    PlannedJob,
-    RoundPlan,
-    read_plan,
-    require_plan,
-)
-from roundtruth.rounds.record import (
-    finished_jobs,
-    record_round,
-)
+from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_plan
+from roundtruth.rounds.record import finished_jobs, record_round
 from roundtruth.rounds.relabel import job_images, plan_relabel, read_relabel_plan, round_jobs
 from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested, asked_folder
-from roundtruth.stages.fused_answers import fuse_answers, pseudonym_key
+from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done, pseudonym_key
 from roundtruth.stages.image_inspection import facts_before, inspected_images
 from roundtruth.stages.merged_tables import merge_tables, read_all_jobs
 from roundtruth.stages.round_record import make_record
@@ -101,21 +86,19 @@ def plan_jobs(
 
     The jobs of a recorded round are ``finished``: its tables are made again from their output in S3.
 
-    :param relabel_run: the id of a run that wants a recorded round labeled over again, by new jobs.
+    :param relabel_run: the id of a run that wants a recorded round labeled over again, by new jobs; all
+        steps of that run are told. Any other run works on what is recorded, and pays nothing again.
     :returns: for each job its ``job_name``, ``request``, ``images_uri``, ``manifest_uri`` and ``finished``.
     :raises RoundError: when the round is over the project's budget.
     :raises LabelingRequestError: when a request breaks a limit.
     """
-    round_plan = plan_round(storage, project, round_key, request)
-    if round_plan is None:
+    if plan_round(storage, project, round_key, request) is None:
         return None
-    folder = round_folder(project, round_key)
     if relabel_run is not None:
-        finished = finished_jobs(storage, folder, round_plan)
-        attempt = open_attempt(storage, folder, run=relabel_run, why=request.why, recorded_names=finished)
-        round_plan = require_plan(storage, folder)
-        log.info("round %s is labeled over again, attempt %d", round_key, attempt.attempt)
-    return _write_inputs(storage, project, round_folder(project, round_key), round_plan, round_plan.jobs)
+        folder = round_folder(project, round_key)
+        open_over_again(storage, project, folder, relabel_run=relabel_run, why=request.why)
+    folder, round_plan = _planned(storage, project, round_key, relabel_run)
+    return _write_inputs(storage, project, folder, round_plan, round_plan.jobs)
 
 
 def collect(
@@ -126,6 +109,7 @@ def collect(
     *,
     attempts: Sequence[str] = (),
     completed: bool = True,
+    relabel_run: str | None = None,
 ) -> dict[str, Any]:
     """Read a finished job's output folder into the round's tables; returns the counts.
 
@@ -133,7 +117,7 @@ def collect(
         those that were collected before.
     :param completed: False where a person takes what a failed or stopped job left.
     """
-    folder, round_plan = _planned(storage, project, round_key)
+    folder, round_plan = _planned(storage, project, round_key, relabel_run)
     job = _job(storage, project, folder, round_plan, job_name)
     inputs = folder.job(job.name)
     if attempts:
@@ -149,7 +133,7 @@ def collect(
 
 
 def measure(
-    storage: Storage, project: Project, round_key: str, *, relabel_pass: int
+    storage: Storage, project: Project, round_key: str, *, relabel_pass: int, relabel_run: str | None = None
 ) -> list[dict[str, Any]] | None:
     """Fuse all answers so far; where a relabel pass is left, write down its jobs and their inputs.
 
@@ -158,12 +142,18 @@ def measure(
         pass is left, None when the round was not planned.
     """
     folder = round_folder(project, round_key)
-    round_plan = read_plan(storage, folder)
+    round_plan = plan_of_run(storage, folder, relabel_run)
     if round_plan is None:
         return None
-    jobs = round_jobs(storage, project, folder, round_plan, passes=relabel_pass)
+    # The last pass of the project file takes the answers of all that were planned, should they be more.
+    is_last = relabel_pass >= project.consensus.relabel_passes
+    jobs = round_jobs(storage, folder, round_plan, passes=None if is_last else relabel_pass)
+    for job in jobs:
+        if job.relabel_pass > relabel_pass and storage.head(folder.job(job.name).objects) is None:
+            _require_recorded(storage, project, folder, round_plan, job)
+            collect(storage, project, round_key, job.name, relabel_run=relabel_run)
     disputed = fuse_answers(storage, project, folder, round_plan, jobs)
-    if round_plan.imported or relabel_pass >= project.consensus.relabel_passes:
+    if round_plan.imported or is_last:
         return []
     # A round that is made again from its answers asks nobody again, whatever the project file says by now.
     if finished_jobs(storage, folder, round_plan) and not read_relabel_plan(
@@ -176,20 +166,25 @@ def measure(
     return _write_inputs(storage, project, folder, round_plan, again.jobs)
 
 
-def merge(storage: Storage, project: Project, round_key: str) -> dict[str, int]:
+def merge(
+    storage: Storage, project: Project, round_key: str, *, relabel_run: str | None = None
+) -> dict[str, int]:
     """Bring the labels of all jobs to the project's categories, and say what became of each planned image.
 
     :raises CategoryError: when jobs disagree about a category, or use one that the project does not list.
     """
-    folder, round_plan = _planned(storage, project, round_key)
-    jobs = round_jobs(storage, project, folder, round_plan)
+    folder, round_plan = _planned(storage, project, round_key, relabel_run)
+    jobs = round_jobs(storage, folder, round_plan)
+    fuse_unless_done(storage, project, folder, round_plan, jobs)
     merged = merge_tables(storage, project, folder, round_plan, jobs)
-    storage.write(folder.stage("merged-labels.parquet"), to_parquet(merged.labels, LABELS))
+    storage.write(folder.stage("merged-labels.parquet"), to_parquet(merged.labels, ROUND_LABELS))
     storage.write(folder.stage("merged-images.parquet"), to_parquet(merged.images, IMAGES_SCHEMA))
     return {str(status): int(count) for status, count in merged.images["status"].value_counts().items()}
 
 
-def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
+def check(
+    storage: Storage, project: Project, round_key: str, *, relabel_run: str | None = None
+) -> dict[str, Any]:
     """Run the quality checks, quarantine what fails them, and write the round's final tables.
 
     :raises QualityError: when a critical check of the whole table fails; the tables are written all the same,
@@ -197,8 +192,8 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
     """
     from roundtruth.quality.gate import check_round  # Great Expectations takes seconds to import
 
-    folder, round_plan = _planned(storage, project, round_key)
-    labels = _read(storage, folder.stage("merged-labels.parquet"), LABELS)
+    folder, round_plan = _planned(storage, project, round_key, relabel_run)
+    labels = _read(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS)
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
     seen = project.quality.near_duplicates
     result = check_round(
@@ -207,7 +202,7 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
         planned=round_plan.images,
         settings=project.quality,
         categories=project.categories,
-        drawn_sizes=_drawn_sizes(storage, project, folder, round_plan),
+        drawn_sizes=_drawn_sizes(storage, folder, round_plan),
         facts=inspected_images(storage, folder) if seen else None,
         known=facts_before(storage, project, round_key) if seen else None,
         also=_suites_of_people(storage, project, folder),
@@ -220,7 +215,7 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
         result.verdict.require_passed(what)
     publishable = result.images.loc[result.images["status"].isin(PUBLISHABLE), "source_ref"]
     final = result.labels[result.labels["source_ref"].isin(set(publishable))]
-    storage.write(folder.labels, to_parquet(final, LABELS))
+    storage.write(folder.labels, to_parquet(final, ROUND_LABELS))
     storage.write(folder.images, to_parquet(result.images, IMAGES_SCHEMA))
     storage.write(folder.annot_csv, annot_csv(final, result.images))
     storage.write(folder.quality, result.verdict.to_json())
@@ -228,12 +223,14 @@ def check(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
     return {"publishable": len(publishable), "boxes": len(final), "passed": result.verdict.passed}
 
 
-def record(storage: Storage, project: Project, round_key: str) -> dict[str, Any]:
+def record(
+    storage: Storage, project: Project, round_key: str, *, relabel_run: str | None = None
+) -> dict[str, Any]:
     """Write round.json, last of all: from then on the round is done.
 
     :raises RoundError: when an image is not accounted for.
     """
-    folder, round_plan = _planned(storage, project, round_key)
+    folder, round_plan = _planned(storage, project, round_key, relabel_run)
     made = make_record(storage, project, folder, round_plan)
     record_round(storage, folder, made)
     return {"round": round_key, "record_uri": str(folder.record), "counts": made.counts, "boxes": made.boxes}
@@ -255,11 +252,19 @@ def _write_inputs(
     ]
 
 
-def _drawn_sizes(
-    storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan
-) -> pd.DataFrame:
+def _require_recorded(
+    storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan, job: PlannedJob
+) -> None:
+    if job.name not in finished_jobs(storage, folder, round_plan):
+        raise RoundError(
+            f"Round {folder.key!r} of project {project.project!r} has planned relabel job {job.name!r}; put "
+            f"consensus.relabel_passes back to {job.relabel_pass} until the round is recorded."
+        )
+
+
+def _drawn_sizes(storage: Storage, folder: RoundFolder, round_plan: RoundPlan) -> pd.DataFrame:
     """The size of each image as Ground Truth wrote it: boxes drawn on another size would be misplaced."""
-    objects = read_all_jobs(storage, folder, round_jobs(storage, project, folder, round_plan)).objects
+    objects = read_all_jobs(storage, folder, round_jobs(storage, folder, round_plan)).objects
     return objects.dropna(subset=["width"]).drop_duplicates("source_ref")[["source_ref", "width", "height"]]
 
 
@@ -273,15 +278,17 @@ def _suites_of_people(storage: Storage, project: Project, folder: RoundFolder) -
     return people_suites(shown, msgspec.json.decode(storage.read(folder.consensus)), project.quality)
 
 
-def _planned(storage: Storage, project: Project, round_key: str) -> tuple[RoundFolder, RoundPlan]:
+def _planned(
+    storage: Storage, project: Project, round_key: str, relabel_run: str | None = None
+) -> tuple[RoundFolder, RoundPlan]:
     folder = round_folder(project, round_key)
-    return folder, require_plan(storage, folder)
+    return folder, plan_of_run(storage, folder, relabel_run) or require_plan(storage, folder)
 
 
 def _job(
     storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan, name: str
 ) -> PlannedJob:
-    for job in round_jobs(storage, project, folder, round_plan):
+    for job in round_jobs(storage, folder, round_plan):
         if job.name == name:
             return job
     raise RoundError(f"Round {folder.key!r} of project {project.project!r} has planned no job {name!r}.")

@@ -23,6 +23,7 @@ from roundtruth.annotations import (
     table,
 )
 from roundtruth.categories import CategoryMerge, merge_category_maps
+from roundtruth.consensus.ground_truth_boxes import beside_ground_truth
 from roundtruth.datasets.class_registry import load_registry
 from roundtruth.datasets.folder import dataset_folder
 from roundtruth.project import Project
@@ -45,7 +46,7 @@ class AllJobs:
 
 @dataclass(frozen=True, kw_only=True)
 class MergedTables:
-    """LABELS in the project's categories, and IMAGES with a status for every planned image."""
+    """ROUND_LABELS in the project's categories, and IMAGES with a status for every planned image."""
 
     labels: pd.DataFrame
     images: pd.DataFrame
@@ -76,7 +77,8 @@ def merge_tables(
 ) -> MergedTables:
     """Merge the consensus of all jobs; an image that one of its first jobs failed on is incomplete and waits.
 
-    Boxes of a retired category (the class registry has it, the project file no more) are left out.
+    Beside each label stands Ground Truth's own box of the same job (GROUND_TRUTH_COLUMNS). Boxes of a retired
+    category (the class registry has it, the project file no more) are left out.
 
     :raises CategoryError: when jobs disagree about a category, or use one that the project never listed.
     """
@@ -89,6 +91,7 @@ def merge_tables(
     )
     images = _images(read_planned_images(storage, folder, plan), everything, consensus, jobs)
     labels = pd.concat([labels, _machine_labels(everything, jobs)], ignore_index=True)
+    labels, _ = beside_ground_truth(labels, everything.consolidated, min_iou=project.consensus.min_iou)
     categories = merged_categories(storage, project, jobs)
     for written, name in categories.renamed:
         log.warning("category %r of the jobs is %r in the project", written, name)
@@ -173,7 +176,16 @@ def _in_project_categories(labels: pd.DataFrame, project: Project, categories: C
         categories.name_of(job, category)
         for job, category in zip(labels["job"], labels["category"], strict=True)
     ]
-    ordered = labels.assign(category=pd.Series(names, index=labels.index, dtype=labels["category"].dtype))
+    # Ground Truth's file may name a class that its job never listed: that stays as it is written.
+    beside = [
+        categories.name_of(job, category) if category in categories.names.get(job, {}) else category
+        for job, category in zip(labels["job"], labels["ground_truth_category"], strict=True)
+    ]
+    dtype = labels["category"].dtype
+    ordered = labels.assign(
+        category=pd.Series(names, index=labels.index, dtype=dtype),
+        ground_truth_category=pd.Series(beside, index=labels.index, dtype=dtype),
+    )
     listed = ordered["category"].isin(set(project.categories))
     if not listed.all():
         retired = ", ".join(sorted(set(ordered.loc[~listed, "category"])))

@@ -10,7 +10,7 @@ from roundtruth.project import Project
 from roundtruth.rounds.cost import spent_usd
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.job_attempts import read_attempts
-from roundtruth.rounds.planned import PlannedJob, RoundPlan, plans_of_earlier_attempts
+from roundtruth.rounds.planned import ImportedJob, PlannedJob, RoundPlan, plans_of_earlier_attempts
 from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests
 from roundtruth.rounds.relabel import round_jobs
 from roundtruth.stages.gold_scores import gold_answers
@@ -22,7 +22,7 @@ def make_record(
     storage: Storage, project: Project, folder: RoundFolder, round_plan: RoundPlan
 ) -> RoundRecord:
     """Put round.json together from the round's final tables."""
-    jobs = round_jobs(storage, project, folder, round_plan)
+    jobs = round_jobs(storage, folder, round_plan)
     images = from_parquet(storage.read(folder.images), IMAGES, name=str(folder.images))
     labels = from_parquet(storage.read(folder.labels), LABELS, name=str(folder.labels))
     categories = merged_categories(storage, project, jobs)
@@ -35,9 +35,14 @@ def make_record(
         boxes=len(labels),
         answers=int(read_all_jobs(storage, folder, jobs).objects["answers"].sum()),
         spent_usd=spent_usd(
-            storage, project, folder, (*jobs, *_jobs_of_earlier_attempts(storage, project, folder))
+            storage, project, folder, (*jobs, *_jobs_of_earlier_attempts(storage, folder, round_plan.attempt))
         ),
-        jobs=tuple(_recorded(storage, project, folder, job, categories) for job in jobs),
+        jobs=tuple(
+            _recorded_import(round_plan, job, job.imported)
+            if job.imported is not None
+            else _recorded(storage, project, folder, job, categories)
+            for job in jobs
+        ),
         files=file_digests(storage, {uri.name: uri for uri in _recorded_files(folder)}),
         gold_answers=gold_answers(storage, folder, round_plan),
         imported=round_plan.imported is not None,
@@ -50,14 +55,12 @@ def make_record(
     )
 
 
-def _jobs_of_earlier_attempts(
-    storage: Storage, project: Project, folder: RoundFolder
-) -> tuple[PlannedJob, ...]:
+def _jobs_of_earlier_attempts(storage: Storage, folder: RoundFolder, before: int) -> tuple[PlannedJob, ...]:
     """They were paid, though their labels count no more."""
     return tuple(
         job
-        for plan in plans_of_earlier_attempts(storage, folder)
-        for job in round_jobs(storage, project, folder, plan)
+        for plan in plans_of_earlier_attempts(storage, folder, before)
+        for job in round_jobs(storage, folder, plan)
     )
 
 
@@ -66,21 +69,27 @@ def _recorded_files(folder: RoundFolder) -> list[ObjectUri]:
     return [*files, folder.consensus, folder.skills, folder.quality]
 
 
+def _recorded_import(round_plan: RoundPlan, job: PlannedJob, imported: ImportedJob) -> RecordedJob:
+    sources = round_plan.imported.sources if round_plan.imported else ()
+    # An output manifest also holds labels of the jobs that its job was chained on: other jobs, other ARNs.
+    arns = {one.job_arn for one in sources if one.job_arn and one.uri in imported.output_uris}
+    own = {arn for arn in arns if imported.job_name in {"", arn.rpartition("/")[2].lower()}}
+    return RecordedJob(
+        name=job.name,
+        arn=own.pop() if len(own) == 1 else "",  # of which account it was, its files do not say
+        label_attribute=imported.label_attribute,
+        categories=job.categories,
+        output_uri=imported.output_uris[0],
+        relabel_pass=job.relabel_pass,
+        images=job.images,
+        workers=job.workers,
+        labels_from=imported.labels_from,
+    )
+
+
 def _recorded(
     storage: Storage, project: Project, folder: RoundFolder, job: PlannedJob, categories: CategoryMerge
 ) -> RecordedJob:
-    if job.imported is not None:
-        return RecordedJob(
-            name=job.name,
-            arn="",  # of which account it was, its files do not say
-            label_attribute=job.imported.label_attribute,
-            categories=job.categories,
-            output_uri=job.imported.output_uris[0],
-            relabel_pass=job.relabel_pass,
-            images=job.images,
-            workers=job.workers,
-            labels_from=job.imported.labels_from,
-        )
     labeling = project.labeling
     _, partition, _, _, account, _ = labeling.role_arn.split(":", 5)
     attempts = read_attempts(storage, folder.job(job.name), job.name).names

@@ -10,12 +10,14 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from roundtruth.annotations import ANSWERS, table, to_parquet
 from roundtruth.cli import main
-from roundtruth.consensus.pseudonyms import pseudonym
+from roundtruth.consensus.pseudonyms import KEY_FILE, project_key, pseudonym
 from roundtruth.datasets.assemble import assemble_candidate
 from roundtruth.datasets.publish import publish_version
 from roundtruth.datasets.verify import verify_folder
 from roundtruth.project import Project
+from roundtruth.rounds.folder import round_folder
 from roundtruth.storage import ObjectUri, Storage
 from tests.roundtruth.datasets.recorded_rounds import listing, project_in, put_round, storage_of
 
@@ -167,21 +169,28 @@ def test_explain_leads_to_the_workers(run: Any, storage: Storage, project: Proje
     answers = [
         answer("x/a.jpg", "private.us-east-1.one", 0, ("pen", 11.0, 10.0, 20.0, 30.0)),
         answer("x/a.jpg", "private.us-east-1.one", 1, ("pencil", 80.0, 70.0, 5.0, 5.0)),
-        answer("x/a.jpg", "private.us-east-1.two", 0, PEN),
+        answer("x/a.jpg", "private.us-east-1.two", 0, PEN) | {"submitted": None},
         answer("x/a.jpg", "private.us-east-1.three", -1, None),
         answer("x/b.jpg", "private.us-east-1.four", 0, PEN),
     ]
     refs = put_round(storage, project, "2026-01-05", {"x/a.jpg": [PEN], "x/b.jpg": [PEN]}, answers=answers)
     release(storage, project)
+    keyless = run("explain", "pens@v0001", "x/a.jpg")
+    assert (keyless.exit_code, keyless.stdout) == (2, "")
+    assert f"{KEY_FILE} is gone" in keyless.stderr
+    key = project_key(storage, project.root_uri / "rounds" / KEY_FILE)
     found = json.loads(run("explain", "pens@v0001", "x/a.jpg", "--json").stdout)
     assert (found["version"], found["round"], found["source_ref"]) == (
         "pens@v0001", "2026-01-05", refs["x/a.jpg"],
     )  # fmt: skip
     (box,) = found["boxes"]
     assert box["job_arn"].endswith(":labeling-job/pens-2026-01-05")
-    names = {name: pseudonym(f"private.us-east-1.{name}") for name in ("one", "two", "three")}
+    names = {name: pseudonym(f"private.us-east-1.{name}", key) for name in ("one", "two", "three")}
     assert {one["worker"]: one["iou"] for one in box["drawn"]} == {
         names["one"]: pytest.approx(19 / 21, abs=1e-4), names["two"]: 1.0,
+    }  # fmt: skip
+    assert {one["worker"]: one["submitted"] for one in box["drawn"]} == {
+        names["one"]: "2026-01-05T10:00:00Z", names["two"]: "",
     }  # fmt: skip
     assert [one["worker"] for one in found["left_over"]] == [names["one"]]
     assert found["empty_answers"] == [names["three"]]
@@ -191,3 +200,37 @@ def test_explain_leads_to_the_workers(run: Any, storage: Storage, project: Proje
     assert "private.us-east-1" not in text
     nobody = run("explain", "pens@latest", "c.jpg")
     assert (nobody.exit_code, "holds no image called" in nobody.stderr) == (2, True)
+
+
+def test_explain_tells_of_an_old_version_what_was_answered_then(
+    run: Any, storage: Storage, project: Project
+) -> None:
+    def label_all(box: tuple[Any, ...], *, by: str) -> None:
+        answers = [answer("a.jpg", f"private.us-east-1.{by}", 0, box)]
+        put_round(storage, project, "2026-01-05", {"a.jpg": [box], "b.jpg": []}, answers=answers)
+        release(storage, project)
+
+    def workers(version: str) -> tuple[list[str], str]:
+        found = json.loads(run("explain", version, "a.jpg", "--json").stdout)
+        (box,) = found["boxes"]
+        return [one["worker"] for one in box["drawn"]], box["category"]
+
+    key = project_key(storage, project.root_uri / "rounds" / KEY_FILE)
+    label_all(PEN, by="one")
+    then = workers("pens@v0001")
+    assert then == ([pseudonym("private.us-east-1.one", key)], "pen")
+    label_all(PENCIL, by="two")
+    assert workers("pens@v0002") == ([pseudonym("private.us-east-1.two", key)], "pencil")
+    assert workers("pens@v0001") == then
+    # A run that labels the round once more has merged its answers and recorded nothing yet.
+    folder = round_folder(project, "2026-01-05")
+    storage.write(folder.answers, to_parquet(table([], ANSWERS), ANSWERS))
+    assert workers("pens@v0001") == then
+    # Recorded by code that kept no copy: said plainly, never the answers of another day.
+    for kept in list(storage.list_objects(folder.uri / "recorded")):
+        storage.delete(kept.uri)
+    gone = run("explain", "pens@v0001", "a.jpg")
+    assert gone.exit_code == 2
+    assert "Round 2026-01-05 was labeled again or built anew after pens@v0001 was made" in " ".join(
+        gone.stderr.split()
+    )

@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 from roundtruth.cli import main
 from roundtruth.datasets.verify import verify_version
 from roundtruth.project_files import load_project
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.record import read_record
 from roundtruth.stages import dataset_release
-from roundtruth.storage import Storage
+from roundtruth.storage import ObjectUri, Storage
 from tests.finished_jobs import failure, label, put_job
 from tests.project_samples import project_content
 from tests.real_data import REAL, needs_real
@@ -74,7 +76,9 @@ def test_a_real_job_becomes_a_round_and_a_verified_version(
     assert dataset_release.assemble(storage, project) is None
 
 
-def test_a_job_by_its_name(run: Any, s3_client: Any, sagemaker_client: Any, bucket: str) -> None:
+def test_a_job_by_its_name(
+    run: Any, storage: Storage, s3_client: Any, sagemaker_client: Any, bucket: str
+) -> None:
     uris = put_images(s3_client, bucket, 4)
     name = f"old-{bucket[-10:]}"
     sagemaker_client.create_labeling_job(**job_request(s3_client, bucket, name, uris))
@@ -86,8 +90,10 @@ def test_a_job_by_its_name(run: Any, s3_client: Any, sagemaker_client: Any, buck
     assert (job["name"], job["asked"], job["answers"]) == (name, "label-categories", 12)
     assert job["labels_from"] == "answers"
     assert sum(found["counts"].values()) == 4
-    listed = sagemaker_client.list_labeling_jobs(NameContains=bucket[-10:])["LabelingJobSummaryList"]
-    assert len(listed) == 1
+    (listed,) = sagemaker_client.list_labeling_jobs(NameContains=bucket[-10:])["LabelingJobSummaryList"]
+    record = read_record(storage, RoundFolder(ObjectUri(bucket, "rounds/2020-01-01")))
+    assert record is not None
+    assert [job.arn for job in record.jobs] == [listed["LabelingJobArn"]]  # lineage leads to it
 
 
 def test_what_waits_is_told(run: Any, storage: Storage, s3_client: Any, bucket: str) -> None:

@@ -326,18 +326,28 @@ def test_empty_tables_give_empty_results():
     assert (len(result.labels), len(result.images), result.skills) == (0, 0, WorkerSkills())
 
 
+def _of_random_workers(table_: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """The answers of so many workers of each image, as the bench draws them."""
+    pairs = table_[["source_ref", "worker"]].drop_duplicates().sort_values(["source_ref", "worker"])
+    pairs = pairs.assign(chance=np.random.default_rng(seed).random(len(pairs)))
+    pairs = pairs[pairs.groupby("source_ref")["chance"].rank(method="first") <= count]
+    return table_.merge(pairs[["source_ref", "worker"]], on=["source_ref", "worker"])
+
+
+# The issue's targets are .940 / .775, .950 / .820 and .958 / .840; reached are .9398 / .788, .954 / .831 and
+# .960 / .863 (benchmarks/CONSENSUS.md, the same draws): the first is the target to its three digits only.
 @needs_real
 @pytest.mark.real
 @pytest.mark.parametrize(
-    ("count", "floor"), [(3, (0.93, 0.77)), (5, (0.945, 0.815)), (7, (0.955, 0.845))], ids=["3", "5", "7"]
+    ("count", "draws", "floor"),
+    [(3, 5, (0.9395, 0.785)), (5, 5, (0.952, 0.828)), (7, 1, (0.958, 0.86))],
+    ids=["3", "5", "7"],
 )
-def test_real_pedestrians(count, floor):
+def test_real_pedestrians(count, draws, floor):
     table_, truth, images = pedestrians()
-    pairs = table_[["source_ref", "worker"]].drop_duplicates().sort_values(["source_ref", "worker"])
-    pairs = pairs.assign(chance=np.random.default_rng(11).random(len(pairs)))
-    pairs = pairs[pairs.groupby("source_ref")["chance"].rank(method="first") <= count]
-    drawn = table_.merge(pairs[["source_ref", "worker"]], on=["source_ref", "worker"])
-    result = measure_consensus(drawn, FUSED)
-    scores = [detection_scores(result.labels, truth, iou, images=images).f1 for iou in (0.5, 0.75)]
+    scores = np.zeros(2)
+    for seed in range(draws):
+        labels = measure_consensus(_of_random_workers(table_, count, seed), FUSED).labels
+        scores += [detection_scores(labels, truth, iou, images=images).f1 / draws for iou in (0.5, 0.75)]
     assert scores[0] >= floor[0]
     assert scores[1] >= floor[1]

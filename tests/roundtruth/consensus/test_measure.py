@@ -212,6 +212,8 @@ def test_ground_truth_keeps_its_boxes_and_takes_our_votes():
     comparison = result.report["ground_truth"]
     assert comparison["boxes_of_relabel_jobs"] == 1
     assert (comparison["also_ours"], comparison["without_majority"], comparison["only_ours"]) == (1, 2, 0)
+    # The box at 0.5 stands beside our majority; an image that nobody answered is not ours to explain.
+    assert [(one["source_ref"], one["left"]) for one in comparison["only_ground_truth"]] == [("a", 200.0)]
     # The same table beside a majority is compared, and changes no label.
     ours = measure_consensus(table_, MAJORITY, consolidated=consolidated)
     assert found(ours) == [("a", "pen", 2, 3)]

@@ -26,6 +26,10 @@ class MemoryStorage(Storage):
         data = self.objects.get(str(uri))
         return None if data is None else Content(data, _etag(data))
 
+    def read_range(self, uri: ObjectUri, start: int, length: int) -> bytes:
+        """GET with Range."""
+        return self.read(uri)[start : start + length]
+
     def head(self, uri: ObjectUri) -> StoredObject | None:
         return self._stored(str(uri)) if str(uri) in self.objects else None
 

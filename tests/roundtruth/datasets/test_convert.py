@@ -227,6 +227,22 @@ def test_images_of_one_name_in_two_folders_and_a_rotated_photo(tmp_path: Path) -
     assert report.images == 6
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "--link"])
+def test_what_a_trainer_rewrites_are_not_the_photos_unless_linked(tmp_path: Path, link: bool) -> None:
+    photo = tmp_path / "photos" / "one.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(jpeg(100, 80))
+    path = manifest(tmp_path / "m", row("s3://b/x/one.jpg", [(0, 10, 5, 40, 20)], {0: "pen"}))
+    convert(tmp_path / "out", path, images=photo.parent, link=link)
+    (placed,) = (tmp_path / "out").glob("images/*/*")
+    assert placed.samefile(photo) is link
+    with placed.open("r+b") as file:  # in its place, as Ultralytics mends a JPEG without an end marker
+        file.write(b"mended")
+    assert photo.read_bytes().startswith(b"mended") is link
+    convert(tmp_path / "out", path, images=photo.parent, link=link)  # takes the old output away first
+    assert photo.is_file()
+
+
 def test_converting_again_gives_the_same_bytes_and_nothing_of_before(tmp_path: Path) -> None:
     one = manifest(
         tmp_path / "1", row("s3://b/1.jpg", []), row("s3://b/2.jpg", [(0, 1, 1, 9, 9)], {0: "pen"})

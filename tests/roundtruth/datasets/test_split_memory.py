@@ -235,3 +235,23 @@ def test_a_class_missing_from_a_split_is_reported_in_the_card(storage: Storage, 
     card = storage.read(dataset_folder(project).version("v0001").uri / "README.md").decode()
     assert "- Split val has no box of pencil." in card
     assert "- Split test has no box of pencil." in card
+
+
+def test_an_image_that_was_replaced_by_another_s_bytes_goes_where_those_are(
+    storage: Storage, bucket: str
+) -> None:
+    project = project_of(bucket)
+    keys = [f"{number}.jpg" for number in range(10)]
+    refs = put_round(storage, project, "2026-01-05", {key: [PEN] for key in keys})
+    first = release(storage, project)
+    train = [key for key in keys if first[refs[key]] == "train"]
+    (val, *_) = (key for key in keys if first[refs[key]] == "val")
+    storage.copy(project.images_uri / val, project.images_uri / train[0])
+    storage.write(project.images_uri / train[1], jpeg(100, 80, color=(1, 2, 3)))  # bytes that nobody knows
+    put_round(storage, project, "2026-01-12", {key: [PEN] for key in (train[0], train[1], "new.jpg")})
+    second = release(storage, project)
+    assert second[refs[train[0]]] == second[refs[val]] == "val"
+    others = set(refs.values()) - {refs[train[0]]}
+    assert {ref: second[ref] for ref in others} == {ref: first[ref] for ref in others}
+    candidate = assemble_candidate(storage, project)
+    assert candidate is None  # nothing moves any more

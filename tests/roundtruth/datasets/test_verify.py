@@ -94,15 +94,16 @@ def test_damage_in_s3_is_named(storage: Storage, bucket: str, layout: str) -> No
 
 @pytest.mark.parametrize("layout", ["tree", "packed"])
 def test_an_image_whose_bytes_rot_in_s3_is_named(
-    storage: Storage, sandbox: Any, bucket: str, layout: str, monkeypatch: pytest.MonkeyPatch
+    storage: Storage,
+    sandbox: Any,
+    bucket: str,
+    tmp_path: Path,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     project = released(storage, bucket, layout)
-    (rotten,) = (
-        key
-        for key in sandbox._s3.keys(bucket, "boxes/")
-        if (key == "boxes/images/a.jpg" and layout == "packed")
-        or ("/images/train/a-" in key and layout == "tree")
-    )
+    part = "boxes/images/a.jpg" if layout == "packed" else "/images/train/a-"
+    (rotten,) = (key for key in sandbox._s3.keys(bucket, "boxes/") if part in key)
     served = sandbox._s3
 
     class RottenDisk:
@@ -121,6 +122,8 @@ def test_an_image_whose_bytes_rot_in_s3_is_named(
     (problem,) = (str(one) for one in found.problems)
     assert "has other bytes than its ETag says" in problem
     assert found.unchecked == 0
+    with pytest.raises(DatasetError, match="was changed"):
+        pull_version(storage, project.root_uri, "pens", "latest", tmp_path / "pens")
     quick = verify_version(storage, project.root_uri, "pens", "latest", quick=True)
     assert (quick.problems, quick.unchecked) == ((), len(BOXES))
 

@@ -38,8 +38,8 @@ def test_relabel_pass(storage: Storage, s3_client: Any, bucket: str) -> None:
     # What was written down stays, whatever is disputed by now.
     assert plan_relabel(storage, project, folder, plan, relabel_pass=1, disputed=[]) == again
     assert read_relabel_plan(storage, folder, 2) is None
-    assert round_jobs(storage, project, folder, plan) == (*plan.jobs, *again.jobs)
-    assert round_jobs(storage, project, folder, plan, passes=0) == plan.jobs
+    assert round_jobs(storage, folder, plan) == (*plan.jobs, *again.jobs)
+    assert round_jobs(storage, folder, plan, passes=0) == plan.jobs
 
 
 def test_relabel_pass_without_disputes_is_written_down(storage: Storage, s3_client: Any, bucket: str) -> None:

@@ -132,6 +132,11 @@ def test_a_whole_round_twice(
     assert {"0", "4", "8"} & numbers(images, status="negative")
     rows = pd.read_csv(io.BytesIO(storage.read(folder.annot_csv)))
     assert len(rows) == len(labels)
+    # Ground Truth's own box of the base job stands beside ours, and what only it has is listed.
+    assert rows["ground_truth_iou"].dropna().between(project.consensus.min_iou, 1).all()
+    assert rows["ground_truth_iou"].notna().mean() > 0.5
+    compared = json.loads(storage.read(folder.consensus))["ground_truth"]
+    assert len(compared["only_ground_truth"]) < compared["boxes"]
     assert set(rows["img_width"]) == {320}
 
     record = read_record(storage, folder)
@@ -273,3 +278,36 @@ def test_a_job_of_another_round(storage: Storage, s3_client: Any, bucket: str, p
     labeling_round.plan_jobs(storage, project, "r1")
     with pytest.raises(RoundError, match="has planned no job 'other-1'"):
         labeling_round.collect(storage, project, "r1", "other-1")
+
+
+def test_a_broken_answer_is_told_and_nobody_s_id_with_it(
+    storage: Storage,
+    sagemaker_client: Any,
+    s3_client: Any,
+    bucket: str,
+    project: Project,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put_images(s3_client, bucket, 2)
+    caplog.set_level("INFO")
+    assert run_until_merged(storage, sagemaker_client, project, "r1") is not None
+    job = require_plan(storage, round_folder(project, "r1")).jobs[0].name
+    ids = worker_ids(storage, round_folder(project, "r1"))
+    described = sagemaker_client.describe_labeling_job(LabelingJobName=job)
+    manifest = ObjectUri.parse(described["LabelingJobOutput"]["OutputDatasetS3Uri"])
+    output = manifest.key.partition("/manifests/")[0]
+    responses = list(storage.list_objects(ObjectUri(bucket, f"{output}/annotations/worker-response")))
+    for stored, content in zip(
+        responses, ({"x": {"boundingBoxes": "none"}}, {"y": {"text": "hm"}}), strict=True
+    ):
+        response = json.loads(storage.read(stored.uri))
+        response["answers"][1]["answerContent"] = content
+        storage.write(stored.uri, json.dumps(response).encode())
+    counts = labeling_round.collect(storage, project, "r1", job)
+    assert len(counts["problems"]) == 2
+    assert all("answer 2 of the file" in problem for problem in counts["problems"])
+    labeling_round.measure(storage, project, "r1", relabel_pass=0)
+    labeling_round.merge(storage, project, "r1")
+    finish_without_checks(storage, project, "r1")
+    said = {**told(storage, round_folder(project, "r1")), "log": caplog.text, "returned": str(counts)}
+    assert not [(name, one) for name, text in said.items() for one in ids if one in text]

@@ -145,3 +145,28 @@ def test_a_category_that_no_job_asked_for(made: Round) -> None:
     label = {"source_ref": made.images[0], "category": "marker", "job": made.plan.jobs[0].name}
     with pytest.raises(CategoryError, match="has no category 'marker'"):
         made.merged([label], {})
+
+
+def test_ground_truth_s_own_box_stands_beside_ours(made: Round) -> None:
+    one, two = made.images
+    pencils, pens = (job.name for job in made.plan.jobs)
+    made.collected(
+        0, ["labeled", "labeled"], [3, 3], [{"source_ref": one, "category": "pencil", "left": 1.5}]
+    )
+    # Another job's box, and one that its job did not list.
+    made.collected(1, ["labeled", "labeled"], [3, 3], [{"source_ref": two, "category": "", "left": 1.0}])
+    found = made.merged(
+        [
+            {"source_ref": one, "category": "pencil", "job": pencils},
+            {"source_ref": two, "category": " pen", "job": pens},
+            {"source_ref": two, "category": "pencil", "job": pencils},
+        ],
+        {},
+    )
+    labels = found.labels.set_index(found.labels["source_ref"].str[-5] + found.labels["category"])
+    place = [f"ground_truth_{name}" for name in ("left", "top", "width", "height")]
+    assert labels.loc["0pencil", place].tolist() == [1.5, 2.0, 3.0, 4.0]
+    assert labels.loc["0pencil", "ground_truth_category"] == "pencil"
+    assert labels.loc["0pencil", "ground_truth_iou"] == pytest.approx(2.5 / 3.5)
+    assert (labels.loc["1pen", "ground_truth_category"], labels.loc["1pen", "ground_truth_iou"]) == ("", 1.0)
+    assert labels.loc["1pencil", [*place, "ground_truth_iou"]].isna().all()

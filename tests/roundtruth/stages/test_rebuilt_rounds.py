@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roundtruth.errors import QualityError
+from roundtruth.errors import QualityError, RoundError
 from roundtruth.project import Project
 from roundtruth.quality.verdict import Verdict
 from roundtruth.rounds.folder import round_folder
@@ -52,6 +52,12 @@ def made_again(storage: Storage, project: Project) -> bytes:
     return storage.read(round_folder(project, "r1").record)
 
 
+def written(storage: Storage, project: Project) -> set[str]:
+    """The keys of a round's files, without the copies that each record has of its own."""
+    keys = {found.uri.key for found in storage.list_objects(round_folder(project, "r1").uri)}
+    return {key for key in keys if "/recorded/" not in key}
+
+
 def test_a_recorded_round_waits_for_no_image(storage: Storage, project: Project, recorded: bytes) -> None:
     assert labeling_round.open_round(storage, project, "r1")["minimum"] == 0
     assert labeling_round.open_round(storage, project, "r2")["minimum"] == 1
@@ -82,10 +88,9 @@ def test_a_project_file_that_changed_asks_nobody_again(
     storage: Storage, bucket: str, recorded: bytes, changes: dict[str, Any]
 ) -> None:
     project = project_of(bucket, **changes)
-    before = {found.uri for found in storage.list_objects(round_folder(project, "r1").uri)}
+    before = written(storage, project)
     made_again(storage, project)
-    after = {found.uri for found in storage.list_objects(round_folder(project, "r1").uri)}
-    assert after == before, "no relabel plan, no input of a job"
+    assert written(storage, project) == before, "no relabel plan, no input of a job"
 
 
 def test_labeling_over_again_is_another_attempt_that_is_paid(
@@ -98,15 +103,69 @@ def test_labeling_over_again_is_another_attempt_that_is_paid(
     assert [job["job_name"] for job in jobs] == [f"{job['job_name']}-a2" for job in first]
     assert not jobs[0]["finished"]
     assert labeling_round.plan_jobs(storage, project, "r1", relabel_run="run-1") == jobs
-    label(storage, sagemaker_client, project, "r1", jobs)
-    labeling_round.measure(storage, project, "r1", relabel_pass=0)
-    labeling_round.merge(storage, project, "r1")
+    label(storage, sagemaker_client, project, "r1", jobs, "run-1")
+    labeling_round.measure(storage, project, "r1", relabel_pass=0, relabel_run="run-1")
+    labeling_round.merge(storage, project, "r1", relabel_run="run-1")
     spent = before.spent_usd if (before := read_record(storage, round_folder(project, "r1"))) else 0
-    finish_without_checks(storage, project, "r1")
+    finish_without_checks(storage, project, "r1", "run-1")
     record = read_record(storage, round_folder(project, "r1"))
     assert record is not None
     assert [job.name for job in record.jobs] == [job["job_name"] for job in jobs]
     assert (record.attempt, record.spent_usd) == (2, pytest.approx(2 * spent))
+
+
+@pytest.fixture
+def two_passes(storage: Storage, sagemaker_client: Any, s3_client: Any, bucket: str) -> Project:
+    """A project with a relabel pass, whose round r1 is merged; its images were disputed."""
+    project = project_of(
+        bucket, labeling__workers_per_object=2, consensus={"relabel_passes": 1, "max_doubt": 0.0}
+    )
+    put_images(s3_client, bucket, 2)
+    run_until_merged(storage, sagemaker_client, project, "r1")
+    return project
+
+
+def test_answers_of_a_relabel_pass_stay_when_the_project_file_has_none_any_more(
+    storage: Storage, bucket: str, two_passes: Project
+) -> None:
+    finish_without_checks(storage, two_passes, "r1")
+    folder = round_folder(two_passes, "r1")
+    before = read_record(storage, folder)
+    assert before is not None
+    assert [job.relabel_pass for job in before.jobs] == [0, 1]
+    for found in list(storage.list_objects(folder.uri / "jobs")):
+        if found.uri.name.endswith(".parquet"):
+            storage.delete(found.uri)
+    made_again(
+        storage,
+        project_of(bucket, labeling__workers_per_object=2, consensus={"relabel_passes": 0, "max_doubt": 0.0}),
+    )
+    after = read_record(storage, folder)
+    assert after is not None
+    assert (after.answers, after.jobs, after.spent_usd) == (before.answers, before.jobs, before.spent_usd)
+    assert after.files["answers.parquet"] == before.files["answers.parquet"]
+
+
+def test_another_run_at_an_earlier_pass_takes_no_answer_from_the_merge(
+    storage: Storage, two_passes: Project
+) -> None:
+    folder = round_folder(two_passes, "r1")
+    tables = [folder.stage("merged-labels.parquet"), folder.stage("merged-images.parquet"), folder.answers]
+    before = [storage.read(uri) for uri in tables]
+    labeling_round.measure(storage, two_passes, "r1", relabel_pass=0)
+    assert storage.read(folder.answers) != before[-1]
+    labeling_round.merge(storage, two_passes, "r1")
+    assert [storage.read(uri) for uri in tables] == before
+
+
+def test_a_relabel_pass_under_way_is_not_given_up(storage: Storage, bucket: str, two_passes: Project) -> None:
+    folder = round_folder(two_passes, "r1")
+    for found in list(storage.list_objects(folder.uri / "jobs")):
+        if "-r1/" in found.uri.key and found.uri.name.endswith(".parquet"):
+            storage.delete(found.uri)  # as before the relabel job is over
+    changed = project_of(bucket, labeling__workers_per_object=2, consensus={"relabel_passes": 0})
+    with pytest.raises(RoundError, match=r"put consensus.relabel_passes back to 1 until"):
+        labeling_round.measure(storage, changed, "r1", relabel_pass=0)
 
 
 def test_a_round_that_was_never_recorded_is_not_labeled_over_again(

@@ -174,11 +174,7 @@ def test_sizes_are_those_of_the_stored_image_and_drawn_ones_are_compared(storage
     imported(storage, put_job(storage, "s3://jobs/base", rows))
     images = table_of(storage, "images")
     assert (images["width"][0], images["height"][0]) == (320, 240)
-    drawn = labeling_round._drawn_sizes(
-        storage,
-        make_project(),
-        *labeling_round._planned(storage, make_project(), KEY),
-    )
+    drawn = labeling_round._drawn_sizes(storage, *labeling_round._planned(storage, make_project(), KEY))
     # The gate quarantines an image whose boxes were drawn at another size (size_as_drawn).
     assert drawn.to_dict("records") == [{"source_ref": f"{OLD}/a.png", "width": 640, "height": 480}]
 
@@ -500,12 +496,15 @@ def test_jobs_that_cannot_be_imported(status: str, output: str, words: str) -> N
 def test_a_described_job() -> None:
     described = {
         "LabelingJobName": "j",
+        "LabelingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:labeling-job/j",
         "LabelingJobStatus": "Stopped",
         "LabelingJobOutput": {"OutputDatasetS3Uri": "s3://b/o/j/manifests/output/output.manifest"},
         "LabelCategoryConfigS3Uri": "s3://b/labels.json",
     }
     assert described_job(described) == JobSource(
-        uri="s3://b/o/j/manifests/output/output.manifest", label_categories="s3://b/labels.json"
+        uri="s3://b/o/j/manifests/output/output.manifest",
+        label_categories="s3://b/labels.json",
+        job_arn="arn:aws:sagemaker:us-east-1:123456789012:labeling-job/j",
     )
 
 

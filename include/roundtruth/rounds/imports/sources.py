@@ -26,6 +26,7 @@ class JobSource(msgspec.Struct, frozen=True, kw_only=True):
     uri: str  # its output folder, or a manifest
     label_categories: str | None = None  # its label category config, where the folder does not hold one
     answers: bool = True  # false: Ground Truth's own boxes stand, though workers' answers may be there
+    job_arn: str = ""  # where it is known: a job's files do not say it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class FoundSource:
     asked: tuple[str, ...] | None  # all categories of the job in order of their ids, where a file lists them
     label_categories: str | None
     takes_answers: bool = True
+    job_arn: str = ""
 
     @property
     def imported(self) -> ImportedSource:
@@ -51,6 +53,7 @@ class FoundSource:
             manifest_sha256=self.manifest_sha256,
             label_categories=self.label_categories,
             answers=self.takes_answers,
+            job_arn=self.job_arn,
         )
 
 
@@ -65,7 +68,11 @@ def described_job(description: Mapping[str, Any]) -> JobSource:
     manifest = description.get("LabelingJobOutput", {}).get("OutputDatasetS3Uri")
     if not manifest:
         raise RoundError(f"Labeling job {name!r} is {status} and has no output; there is nothing to import.")
-    return JobSource(uri=manifest, label_categories=description.get("LabelCategoryConfigS3Uri"))
+    return JobSource(
+        uri=manifest,
+        label_categories=description.get("LabelCategoryConfigS3Uri"),
+        job_arn=description.get("LabelingJobArn", ""),
+    )
 
 
 def find_sources(storage: Storage, given: Iterable[JobSource]) -> tuple[FoundSource, ...]:
@@ -103,6 +110,7 @@ def _find(storage: Storage, given: JobSource) -> FoundSource:
         asked=_asked(storage, folder, given, alone=manifest == uri),
         label_categories=given.label_categories,
         takes_answers=given.answers,
+        job_arn=given.job_arn,
     )
 
 

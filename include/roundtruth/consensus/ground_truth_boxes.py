@@ -1,0 +1,88 @@
+"""Ground Truth's own box beside each of ours, so that every difference can be explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from roundtruth.annotations import GROUND_TRUTH_COLUMNS
+from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
+
+_PLACE = ["left", "top", "width", "height"]
+
+
+def beside_ground_truth(
+    labels: pd.DataFrame, consolidated: pd.DataFrame, *, min_iou: float
+) -> tuple[pd.DataFrame, Bools]:
+    """Our labels with the columns GROUND_TRUTH_COLUMNS, and which consolidated boxes stand beside none.
+
+    One to one within an image and a job: the assignment with the most overlap, where the same category goes
+    before another. A label without a box of Ground Truth's that overlaps it by ``min_iou`` has nulls.
+
+    :param labels: ``annotations.LABELS``; ``consolidated`` the same, of the same jobs (a label's is the first
+        that asked for its category).
+    """
+    edges, theirs = _edges(labels), _edges(consolidated)
+    beside = np.full(len(labels), -1)
+    given = consolidated.groupby(["source_ref", "job"], sort=True).indices
+    for image_and_job, rows in labels.groupby(["source_ref", "job"], sort=True).indices.items():
+        candidates = given.get(image_and_job)
+        if candidates is not None:
+            same = np.equal.outer(
+                labels["category"].to_numpy(object)[rows],
+                consolidated["category"].to_numpy(object)[candidates],
+            )
+            ours, found = _pairs(edges[rows], theirs[candidates], same, min_iou)
+            beside[rows[ours]] = candidates[found]
+    only = np.ones(len(consolidated), bool)
+    only[beside[beside >= 0]] = False
+    return _with_columns(labels, edges, consolidated, theirs, beside), only
+
+
+def only_ground_truth(consolidated: pd.DataFrame, only: Bools) -> list[dict[str, Any]]:
+    """Boxes that only Ground Truth has, for consensus.json: sorted by image, job and place, in pixels."""
+    columns = ["source_ref", "job", "category", *_PLACE]
+    listed = consolidated.loc[only, columns].sort_values(
+        ["source_ref", "job", *_PLACE, "category"], kind="stable"
+    )
+    return [dict(zip(columns, row, strict=True)) for row in listed.itertuples(index=False, name=None)]
+
+
+def _edges(boxes: pd.DataFrame) -> Floats:
+    edges: Floats = boxes[_PLACE].to_numpy(np.float64, copy=True)
+    edges[:, 2:] += edges[:, :2]
+    return edges
+
+
+def _pairs(ours: Floats, theirs: Floats, same: Bools, min_iou: float) -> tuple[Ints, Ints]:
+    overlaps = overlap(ours[:, None], theirs[None])
+    fits: Bools = (overlaps >= min_iou) & (overlaps > 0)
+    left, right = linear_sum_assignment(
+        np.where(fits, overlaps + SAME_CATEGORY_BONUS * same, 0), maximize=True
+    )
+    kept = fits[left, right]
+    return left[kept], right[kept]
+
+
+def _with_columns(
+    labels: pd.DataFrame, edges: Floats, consolidated: pd.DataFrame, theirs: Floats, beside: Ints
+) -> pd.DataFrame:
+    matched = beside >= 0
+    chosen = consolidated.iloc[beside[matched]]
+    result = labels.copy()
+    for name in GROUND_TRUTH_COLUMNS.names:
+        if name == "ground_truth_category":
+            texts = np.full(len(labels), None, object)
+            texts[matched] = chosen["category"].to_numpy(object)
+            result[name] = pd.Series(texts, index=labels.index, dtype="str")
+            continue
+        values = np.full(len(labels), np.nan)
+        if name == "ground_truth_iou":
+            values[matched] = overlap(edges[matched], theirs[beside[matched]])
+        else:
+            values[matched] = chosen[name.removeprefix("ground_truth_")].to_numpy(np.float64)
+        result[name] = values
+    return result
