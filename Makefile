@@ -35,7 +35,8 @@ test: $(READY)  ## lint, types and all tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 --dist loadgroup
+	$(VENV)/bin/pytest -n 2 --dist loadgroup --ignore tests/airflow_stack
+	$(VENV)/bin/pytest tests/airflow_stack  # by itself: its processes fill two cores
 
 lint: $(READY)  ## format and fix what can be fixed
 	$(VENV)/bin/ruff format
