@@ -6,7 +6,7 @@ BOOTSTRAP ?= python3
 READY := $(VENV)/.ready
 PEERS := .bench/split-peers
 
-.PHONY: help demo up up-celery down test lint pins bench-consensus bench-quality bench-splits bench-publish bench-faults clean
+.PHONY: help demo test-deployment up up-celery down test lint pins bench-consensus bench-quality bench-splits bench-publish bench-faults clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,7 +36,9 @@ test: $(READY)  ## lint, types and all tests
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n 2 --dist loadgroup --ignore tests/airflow_stack
-	$(VENV)/bin/pytest tests/airflow_stack  # by itself: its processes fill two cores
+
+test-deployment: $(READY)  ## rounds, backfill and faults on Celery, PostgreSQL and Redis; by themselves: they fill two cores
+	$(VENV)/bin/pytest tests/airflow_stack
 
 lint: $(READY)  ## format and fix what can be fixed
 	$(VENV)/bin/ruff format
