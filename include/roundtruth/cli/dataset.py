@@ -137,7 +137,7 @@ def verify(
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
-    """Read every file again, check its digest, and the rules of trainers.
+    """Check the digest of every file, and the rules of trainers.
 
     An image in S3 is compared with the MD5 that its ETag is. Where the ETag is no MD5 (an upload in parts, a
     key of KMS), and with --quick, size and ETag are compared; the result says of how many images.
