@@ -5,8 +5,9 @@ PYTHON := $(VENV)/bin/python
 BOOTSTRAP ?= python3
 READY := $(VENV)/.ready
 PEERS := .bench/split-peers
+CONVERSION_PEERS := .bench/conversion-peers
 
-.PHONY: help demo test-deployment up up-celery down test lint pins bench-consensus bench-quality bench-splits bench-publish bench-faults clean
+.PHONY: help demo test-browser test-deployment up up-celery down test screenshots lint pins bench bench-consensus bench-quality bench-splits bench-publish bench-faults bench-ui clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,14 +36,28 @@ test: $(READY)  ## lint, types and all tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 --dist loadgroup --ignore tests/airflow_stack
+	$(VENV)/bin/pytest -n 2 --dist loadfile --ignore tests/airflow_stack --ignore tests/browser
 
 test-deployment: $(READY)  ## rounds, backfill and faults on Celery, PostgreSQL and Redis; by themselves: they fill two cores
 	$(VENV)/bin/pytest tests/airflow_stack
 
+test-browser: $(READY)  ## the pages inside Airflow, in a browser (apt-get install chromium)
+	$(VENV)/bin/pytest tests/browser
+
+screenshots: $(READY)  ## the browser tests alone, which take the pictures of the README anew (apt-get install chromium)
+	ROUNDTRUTH_SCREENSHOTS=docs/images $(VENV)/bin/pytest tests/browser
+
 lint: $(READY)  ## format and fix what can be fixed
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
+
+bench: $(READY) $(CONVERSION_PEERS)/.ready  ## speed and scale: conversion, S3, planning, rounds, Airflow; writes benchmarks/RESULTS.md
+	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.bench_all --peers $(CONVERSION_PEERS)/bin/python $(if $(ONLY),--only $(ONLY))
+
+$(CONVERSION_PEERS)/.ready: benchmarks/conversion-peers.txt
+	$(BOOTSTRAP) -m venv --clear $(CONVERSION_PEERS)
+	$(CONVERSION_PEERS)/bin/python -m pip install --quiet -r benchmarks/conversion-peers.txt
+	touch $@
 
 bench-consensus: $(READY)  ## compare ways of consensus, writes benchmarks/CONSENSUS.md; REAL=DIR for another real set
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) benchmarks/bench_consensus.py --large $(if $(REAL),--real "$(REAL)")
@@ -62,7 +77,10 @@ bench-publish: $(READY)  ## objects, bytes, seconds, memory of publishing, write
 	mkdir -p .bench && $(PYTHON) benchmarks/bench_publish.py > .bench/PUBLISH.md && mv .bench/PUBLISH.md benchmarks/
 
 bench-faults: $(READY)  ## whole rounds while processes, AWS and disks fail, writes benchmarks/FAULTS.md; SEED=…
-	mkdir -p .bench && $(PYTHON) -m benchmarks.bench_faults $(if $(SEED),--seed $(SEED)) > .bench/FAULTS.md && mv .bench/FAULTS.md benchmarks/
+	$(PYTHON) -m benchmarks.bench_faults $(if $(SEED),--seed $(SEED)) --out .bench/FAULTS.md && mv .bench/FAULTS.md benchmarks/
+
+bench-ui: $(READY)  ## seconds of the pages over 2,000 rounds and a round of 10,000 images, writes benchmarks/UI.md
+	$(PYTHON) -m benchmarks.bench_ui
 
 pins: $(READY)  ## compile requirements.in to requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt

@@ -1,15 +1,16 @@
-"""Whole rounds while processes die, AWS refuses, jobs fail, disks fill; prints Markdown, exits 1 on a loss.
+"""Whole rounds while processes die, AWS refuses, jobs fail, disks fill; writes a page, exits 1 on a loss.
 
-Run: python -m benchmarks.bench_faults [--seed 1] [--faults 50] > benchmarks/FAULTS.md
-A stack of its own (CeleryExecutor, PostgreSQL, Redis, two workers, the sandbox as AWS) runs waves of rounds:
-two projects, two rounds each at the same time. Faults strike at random moments, seeded: single jobs fail,
-stop, stall or complete partly, and one after the other processes are killed and calls refused. A person's
-part is played through the REST API: the tasks that Airflow shows as failed are cleared, and nothing else.
+Run: python -m benchmarks.bench_faults [--seed 1] [--faults 50] [--minutes 90] [--out FILE]
+A stack of its own (CeleryExecutor, PostgreSQL, Redis, two workers, the sandbox as AWS). All kinds of
+faults strike waves of rounds that overlap, then each kind strikes alone; moments are random, seeded. A
+person's part is played through the REST API: the tasks that Airflow shows as failed are cleared, and nothing
+else. The page is written anew after each step.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -17,26 +18,34 @@ import tempfile
 import time
 from collections import deque
 from pathlib import Path
+from random import Random
 
-from benchmarks.fault_findings import Findings, find
-from benchmarks.fault_injections import Injections, at_any_moment
-from benchmarks.fault_rounds import NotFinishedError
-from benchmarks.fault_waves import Wave, fault_project, new_injections
+from benchmarks.fault_alone import ALONE, lonely_project, strike_alone
+from benchmarks.fault_findings import created_jobs, find
+from benchmarks.fault_injections import Injections
+from benchmarks.fault_page import Run, page
+from benchmarks.fault_processes import Machines
+from benchmarks.fault_rounds import NotFinishedError, Rounds
+from benchmarks.fault_waves import AT_ANY_MOMENT, Wave, fault_projects, upload
 from demo.celery_stack import IMPATIENT, CeleryStack
 from demo.project_files import write_pens_project
 from demo.stack import StackSettings
 from demo.stack_client import StackClient
+from roundtruth.project import Project
 
-WAVE_SECONDS = 900.0
-MOST_WAVES = 8
+ROUND_SECONDS = 600.0
+WAVE_SECONDS = 1500.0
+MOST_WAVES = 6
 BEGIN = time.monotonic()
 
 
 def main() -> int:
-    """Run waves until enough faults have struck, then look at what they left."""
+    """Strike in waves, then with each kind alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=50, help="faults that have to strike")
+    parser.add_argument("--minutes", type=float, default=90, help="after them nothing new is begun")
+    parser.add_argument("--out", type=Path, default=Path(".bench/FAULTS.md"))
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack is stopped too
     state = Path(tempfile.mkdtemp(prefix="roundtruth-faults-"))
@@ -53,97 +62,104 @@ def main() -> int:
             stack.start(say)
             client = StackClient(stack)
             client.api.wait_for_dags({"pens_labeling_round", "pens_dataset_release"})
-            return _run(client, asked.seed, asked.faults)
+            rounds = Rounds(client, say)
+            machines = Machines(stack, Injections(client, rounds, Random(asked.seed), say))
+            return Bench(machines, asked).run()
     finally:
         shutil.rmtree(stack.database.folder, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)
 
 
 def say(text: str) -> None:
-    """Progress, beside the Markdown on stdout."""
+    """Progress, on stderr."""
     print(f"{time.monotonic() - BEGIN:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
-def _run(client: StackClient, seed: int, wanted: int) -> int:
-    injections = new_injections(client, seed, say)
-    projects = [fault_project(client, name) for name in ("north", "south")]
-    begin = time.monotonic()
-    waiting: deque[str] = deque()
-    unfinished = ""
-    number = 0
-    while number < MOST_WAVES and sum(injections.struck.values()) < wanted:
-        number += 1
-        waiting.extend(_shuffled(injections) + _shuffled(injections))
-        try:
-            Wave(number, projects, injections, waiting).run(WAVE_SECONDS)
-        except NotFinishedError as error:
-            unfinished = str(error)
-            break
-        say(f"wave {number} is over: {sum(injections.struck.values())} faults so far")
-    found = find(client, injections.rounds.projects, injections.rounds.keys)
-    print(
-        report(
-            injections,
-            found,
-            seed=seed,
-            waves=number,
-            seconds=time.monotonic() - begin,
-            unfinished=unfinished,
+class Bench:
+    """The bench on a running stack."""
+
+    def __init__(self, machines: Machines, asked: argparse.Namespace) -> None:
+        self.machines, self.wanted, self.out = machines, asked.faults, asked.out
+        self.deadline = BEGIN + asked.minutes * 60
+        self.injections = machines.injections
+        self.result = Run(
+            seed=asked.seed,
+            strikes=self.injections.strikes,
+            cleared=self.injections.rounds.cleared,
+            revived=machines.revived,
+            rounds=self.injections.rounds.keys,
+            load=(os.getloadavg()[0], os.getloadavg()[0]),
         )
-    )
-    enough = sum(injections.struck.values()) >= wanted
-    return 0 if found.is_clean and enough and not unfinished else 1
 
+    def run(self) -> int:
+        """All of it; returns the exit code."""
+        try:
+            self._mixed()
+            self._alone()
+        except NotFinishedError as error:
+            self.result.unfinished = str(error)
+        self._write(all_planned=not self.result.unfinished)
+        result = self.result
+        never_alone = [kind for kind in ALONE if not result.strikes.alone[kind]]
+        if never_alone:
+            say(f"never alone: {', '.join(never_alone)}")
+        enough = result.strikes.total >= self.wanted and not never_alone
+        return 0 if result.findings.is_clean and enough and not result.unfinished else 1
 
-def _shuffled(injections: Injections) -> list[str]:
-    names = sorted(at_any_moment(injections))
-    injections.chance.shuffle(names)
-    return names
+    def _alone(self) -> None:
+        if time.monotonic() > self.deadline:
+            return
+        project = lonely_project(self.injections.client)
+        kinds = sorted(ALONE)
+        self.injections.chance.shuffle(kinds)
+        self.injections.strikes.is_alone = True
+        for number, kind in enumerate(kinds, 1):
+            if time.monotonic() > self.deadline:
+                break
+            alone = strike_alone(self.machines, project, kind, f"f{number}", ROUND_SECONDS)
+            self.result.alone.append(alone)
+            what = alone.findings.problems or "clean"
+            say(f"{kind}: {alone.seconds:.0f} s, {alone.cleared} cleared, {what}")
+            self._write()
+        self._sweep([project])
+        self.injections.strikes.is_alone = False
 
+    def _mixed(self) -> None:
+        projects = fault_projects(self.injections.client)
+        waiting: deque[str] = deque()
+        # The rest strikes alone.
+        while self.result.waves < MOST_WAVES and self.result.strikes.total < self.wanted - len(ALONE):
+            if time.monotonic() > self.deadline:
+                break
+            self.result.waves += 1
+            kinds = sorted(AT_ANY_MOMENT)
+            self.injections.chance.shuffle(kinds)
+            waiting.extend(kinds)
+            # The project whose rounds are days has one day only.
+            taking_part = projects if self.result.waves == 1 else projects[:2]
+            Wave(f"w{self.result.waves}", taking_part, self.machines, waiting).run(WAVE_SECONDS)
+            say(f"wave {self.result.waves} is over: {self.result.strikes.total} faults so far")
+            self._write()
+        self._sweep([project for project in projects if project.images.partition == "none"])
 
-def report(
-    injections: Injections, found: Findings, *, seed: int, waves: int, seconds: float, unfinished: str
-) -> str:
-    """The page benchmarks/FAULTS.md."""
-    struck, cleared = injections.struck, injections.rounds.cleared
-    started = sum(map(len, injections.rounds.keys.values()))
-    lines = [
-        "# Rounds under faults",
-        "",
-        f"`make bench-faults`, seed {seed}: {waves} waves of four rounds, two projects with two rounds each",
-        "at the same time, on CeleryExecutor with two workers, PostgreSQL and Redis; S3 and Ground Truth are",
-        "the sandbox. The only help from a person: clearing the tasks that Airflow shows as failed.",
-        "",
-        "| | |",
-        "| --- | --- |",
-        f"| faults injected | {sum(struck.values())} |",
-        f"| rounds finished | {found.rounds} of {started} |",
-        f"| labeling jobs made | {found.jobs} |",
-        f"| jobs created twice | {found.created_twice} |",
-        f"| images lost | {found.images_lost} |",
-        f"| answers lost | {found.answers_lost} |",
-        f"| versions published, all verified | {found.versions} |",
-        f"| versions that do not verify | {found.broken_versions} |",
-        f"| tasks cleared by a person | {sum(cleared.values())} |",
-        f"| minutes | {seconds / 60:.1f} |",
-        "",
-        "| fault | times |",
-        "| --- | --- |",
-        *(f"| {kind} | {times} |" for kind, times in sorted(struck.items())),
-        "",
-        "| task cleared | times |",
-        "| --- | --- |",
-        *(f"| {task} | {times} |" for task, times in sorted(cleared.items())),
-    ]
-    if injections.revived:
-        died = ", ".join(f"{name} {times}" for name, times in sorted(injections.revived.items()))
-        lines += [
-            "",
-            f"Processes that a fault ended by itself, started again as docker-compose.yaml does: {died}.",
-        ]
-    if found.problems or unfinished:
-        lines += ["", "## Problems", "", *(f"- {problem}" for problem in found.problems), unfinished]
-    return "\n".join(lines).rstrip()
+    def _sweep(self, projects: list[Project]) -> None:
+        """A last round that takes all that waits, without a fault."""
+        rounds = self.injections.rounds
+        for project in projects:
+            upload(self.injections.client, project, ["sweep"], 1)  # a round without any image would be none
+            rounds.start(project, "sweep", max_images=1000)
+        rounds.wait(projects, ROUND_SECONDS)
+
+    def _write(self, *, all_planned: bool = False) -> None:
+        rounds, client = self.injections.rounds, self.injections.client
+        created = created_jobs(client.stack.sandbox_url)
+        self.result.findings = find(
+            client.storage, created, rounds.projects, rounds.keys, all_planned=all_planned
+        )
+        self.result.minutes = (time.monotonic() - BEGIN) / 60
+        self.result.load = (self.result.load[0], os.getloadavg()[0])
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self.out.write_text(page(self.result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def main() -> None:
 def measure(case: str, boxes: int, images: int) -> None:
     """Run the checks once in this process and print the numbers of the table's row."""
     from roundtruth.quality.gate import check_round
-    from roundtruth.quality.people import people_suites
+    from roundtruth.quality.people import people_suites, time_per_box
     from roundtruth.storage import ObjectUri, Storage
 
     labels, image_table = make_round(case, boxes, images)
@@ -90,7 +90,7 @@ def measure(case: str, boxes: int, images: int) -> None:
             categories=[f"category {number}" for number in range(20)],
             facts=facts,
             known=known,
-            also=people_suites(answers, report, Quality()),
+            also=people_suites(time_per_box(answers), report, Quality()),
             docs_uri=ObjectUri.parse(str(Path(folder) / "docs")),
             storage=Storage(),
         )

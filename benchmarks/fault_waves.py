@@ -1,111 +1,187 @@
-"""A wave: rounds that overlap, and faults that strike one after the other until all rounds are released."""
+"""A wave: rounds that overlap, and faults among others at any moment, until all rounds are released."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from benchmarks.fault_injections import Injections, at_any_moment
-from benchmarks.fault_rounds import Rounds
+from benchmarks.fault_kinds import (
+    CALL_FAULTS,
+    DUPLICATE,
+    FULL_DISK,
+    JOB_FAULTS,
+    KILLED_ALONE,
+    KILLED_SCHEDULER,
+    KILLED_TRIGGERER,
+    KILLED_WORKER,
+    OVERLAP,
+    RESTARTED_SANDBOX,
+)
+from benchmarks.fault_processes import Machines
 from demo.stack_client import StackClient
 from roundtruth.project import Project
 
-JOBS_A_ROUND = 2
 IMAGES_A_JOB = 3
-# What goes wrong with single jobs.
-JOB_FAULTS = (
-    ("a labeling job that fails", {"fail": "ClientError: the role may not read the bucket", "after": 0.3}),
-    ("a labeling job that is stopped", {"stop": True, "after": 0.3}),
-    ("a labeling job that stalls", {"stall": True, "after": 0.3}),
-    ("a labeling job that completes partly", {"fail_objects": [1]}),
-)
+JOBS_A_ROUND = 2
+IMAGES_A_ROUND = IMAGES_A_JOB * JOBS_A_ROUND
+TRIES = 4  # for a fault that finds nothing to strike
 
 
 @dataclass
 class Wave:
-    """Two rounds of each project at the same time, and the faults that wait for their moment."""
+    """Some rounds of each project at the same time, and the faults that wait for their moment."""
 
-    number: int
+    name: str
     projects: list[Project]
-    injections: Injections
-    waiting: deque[str]  # names of at_any_moment
-    pause: tuple[float, float] = (3.0, 12.0)  # seconds between two faults
-    stalled_seconds: float = 10.0
+    machines: Machines
+    waiting: deque[str]  # kinds
+    rounds_each: int = 2
+    pause: tuple[float, float] = (5.0, 20.0)  # seconds between two faults
+    stalled_seconds: float = 8.0
     kill_publishing: bool = True
-    _publishing: set[str] = field(default_factory=set)
     _next: float = 0.0
     _release_at: float | None = None
+    _tries: dict[str, int] = field(default_factory=dict)
+    _killers: list[Callable[[], bool]] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
         """Start the rounds, let faults strike, and wait until all is recorded and released.
 
         :raises NotFinishedError: when that takes too long.
         """
-        rounds, chance = self.injections.rounds, self.injections.chance
-        keys = [f"w{self.number}-{number}" for number in (1, 2)]
-        self._upload(rounds.client, keys)
-        self._plan_job_faults(keys, chance)
-        for place, key in enumerate(keys):
+        injections = self.machines.injections
+        rounds, chance = injections.rounds, injections.chance
+        for project in self.projects:
+            upload(rounds.client, project, self._keys(project))
+            self._plan_job_faults(project)
+        for place in range(self.rounds_each):
             for project in self.projects:
-                rounds.start(project, key)
-                self.injections.struck["two rounds of a project at the same time"] += place
+                keys = self._keys(project)
+                if place < len(keys):
+                    overlaps = place and rounds.running(project)
+                    rounds.start(project, keys[place])
+                    if overlaps:
+                        injections.strikes.count(OVERLAP)
             time.sleep(chance.uniform(0, 3))
+        if self.kill_publishing:
+            self._killers = [self.machines.slow_publishing(project) for project in self.projects]
         self._next = time.monotonic() + chance.uniform(*self.pause)
-        rounds.wait(seconds, meanwhile=self._meanwhile)
-        self.injections.harvest()
-        self.injections.count_job_faults()
+        rounds.wait(self.projects, seconds, meanwhile=self._meanwhile)
+        injections.take_back()
 
-    def _upload(self, client: StackClient, keys: list[str]) -> None:
-        count = JOBS_A_ROUND * IMAGES_A_JOB
-        for place, key in enumerate(keys):
-            start = (self.number * len(keys) + place) * count
-            for project in self.projects:
-                client.upload_images(project, count, start=start, folder=f"{key}/")
+    def _keys(self, project: Project) -> list[str]:
+        if project.images.partition == "last-modified":
+            return [window_of_now()]  # one day is one round
+        return [f"{self.name}-{number}" for number in range(1, self.rounds_each + 1)]
 
-    def _plan_job_faults(self, keys: list[str], chance: random.Random) -> None:
+    def _plan_job_faults(self, project: Project) -> None:
+        """Half of the jobs, each in another way: the rest shows that a fault stays with its job."""
+        injections = self.machines.injections
         jobs = [
             f"{project.project}-{key}-{number}"
-            for project in self.projects
-            for key in keys
+            for key in self._keys(project)
             for number in range(1, JOBS_A_ROUND + 1)
         ]
-        chance.shuffle(jobs)
-        # Every other job at most: the rest shows that a fault stays with the job that has it.
-        for job, (kind, fault) in zip(
-            jobs[: max(len(jobs) // 2, len(JOB_FAULTS))], JOB_FAULTS * len(jobs), strict=False
-        ):
-            self.injections.plan_job_fault(kind, job, **fault)
+        injections.chance.shuffle(jobs)
+        kinds = list(JOB_FAULTS)
+        injections.chance.shuffle(kinds)
+        for job, kind in zip(jobs[: max(1, len(jobs) // 2)], kinds, strict=False):
+            injections.plan_job_fault(kind, job)
 
     def _meanwhile(self) -> None:
-        self.injections.revive()
-        for project in self.projects if self.kill_publishing else ():
-            if project.project not in self._publishing and self.injections.kill_publishing(project):
-                self._publishing.add(project.project)
+        injections = self.machines.injections
+        self.machines.revive()
+        injections.harvest()
+        injections.count_job_faults()
+        self._killers = [kill for kill in self._killers if not kill()]
         now = time.monotonic()
-        if self._release_at is None and self.injections.job_stands_still():
+        if self._release_at is None and injections.stalled:
             self._release_at = now + self.stalled_seconds
         if self._release_at is not None and now > self._release_at:
-            self.injections.release_stalled_jobs()
+            injections.release_stalled()
             self._release_at = None
         if self.waiting and now > self._next:
-            strike: Callable[[], None] = at_any_moment(self.injections)[self.waiting.popleft()]
-            strike()
-            self._next = time.monotonic() + self.injections.chance.uniform(*self.pause)
+            self._strike(self.waiting.popleft())
+            self._next = time.monotonic() + injections.chance.uniform(*self.pause)
+
+    def _strike(self, kind: str) -> None:
+        if strike(self.machines, kind, self.projects):
+            return
+        self._tries[kind] = self._tries.get(kind, 0) + 1
+        if self._tries[kind] < TRIES:
+            self.waiting.append(kind)
 
 
-def fault_project(client: StackClient, name: str) -> Project:
-    """A project whose rounds have two jobs and a folder of images each."""
+def strike(machines: Machines, kind: str, projects: list[Project]) -> bool:
+    """Let a fault of a kind strike now; tells whether it did, or was put in force."""
+    if kind in CALL_FAULTS:
+        machines.injections.refuse_calls(kind)
+        return True
+    strikes: dict[str, Callable[[list[Project]], bool]] = {
+        KILLED_WORKER: machines.kill_worker,
+        KILLED_ALONE: lambda projects: machines.kill_worker(projects, with_tasks=False),
+        KILLED_TRIGGERER: machines.kill_triggerer,
+        KILLED_SCHEDULER: machines.kill_scheduler,
+        RESTARTED_SANDBOX: machines.restart_sandbox,
+        FULL_DISK: machines.fill_disk,
+        DUPLICATE: machines.injections.trigger_again,
+    }
+    return strikes[kind](projects)
+
+
+AT_ANY_MOMENT = (
+    *CALL_FAULTS,
+    KILLED_WORKER,
+    KILLED_ALONE,
+    KILLED_TRIGGERER,
+    KILLED_SCHEDULER,
+    RESTARTED_SANDBOX,
+    FULL_DISK,
+    DUPLICATE,
+)
+"""The kinds that ``strike`` brings about."""
+
+
+def fault_projects(client: StackClient) -> list[Project]:
+    """Three projects that choose their images in three ways; two of them may ask people again."""
+    doubtful = {"relabel_passes": 1, "relabel_workers": 1, "max_doubt": 0.05}
+    return [
+        fault_project(client, "north", images={"partition": "prefix"}),
+        fault_project(
+            client, "south", selection={"max_images": IMAGES_A_ROUND}, consensus=doubtful
+        ),  # partition: none
+        fault_project(
+            client,
+            "west",
+            images={"partition": "last-modified"},
+            schedule="0 6 * * *",
+            consensus=doubtful,
+        ),
+    ]
+
+
+def fault_project(client: StackClient, name: str, **changes: Any) -> Project:
+    """A project whose rounds have two jobs."""
     return client.add_project(
         name,
-        images={"partition": "prefix"},
         labeling={"max_objects_per_job": IMAGES_A_JOB},
         quality={"near_duplicates": False, "max_negative_share": 1.0},
+        **changes,
     )
 
 
-def new_injections(client: StackClient, seed: int, say: Callable[[str], None]) -> Injections:
-    """What brings faults about on a stack, with its own chance."""
-    return Injections(client, Rounds(client, say), random.Random(seed), say)
+def upload(client: StackClient, project: Project, keys: list[str], images: int = IMAGES_A_ROUND) -> None:
+    """Put the images of some rounds, where the project's rounds look for theirs."""
+    there = sum(1 for _ in client.storage.list_objects(project.images_uri)) // 2  # each with its truth
+    for place, key in enumerate(keys):
+        folder = f"{key}/" if project.images.partition == "prefix" else "photos/"
+        client.upload_images(project, images, start=there + place * images, folder=folder)
+
+
+def window_of_now() -> str:
+    """The daily round, at six, whose window this moment lies in."""
+    return (datetime.now(UTC) + timedelta(hours=18)).strftime("%Y-%m-%d")

@@ -14,6 +14,7 @@ from labeling.approval import DISCARD, PUBLISH, SEND_BACK, answer_given, approva
 from labeling.assets import dataset_asset, labels_asset
 from labeling.dag_arguments import common_arguments
 from labeling.links import show_data_docs, with_data_docs
+from labeling.page_links import VersionLink, round_page, show_version, with_links
 from labeling.projects import load_projects
 from labeling.rounds import connected
 from roundtruth.project import Project
@@ -59,12 +60,13 @@ def release(project: Project) -> None:
         from roundtruth.stages.dataset_release import publish
 
         published = publish(*connected(project), candidate_uri)
+        show_version(project, published["version"])
         get_current_context()["outlet_events"][dataset].extra = published
         return published
 
     candidate_uri = assemble_version()
     checked = with_data_docs(check_dataset(candidate_uri))
-    published = publish_version(candidate_uri)
+    published = with_links(publish_version(candidate_uri), VersionLink)
     if project.dataset.approval == "auto":
         checked >> published
     else:
@@ -79,8 +81,11 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
     """
 
     @task.branch
-    def decide_approval(quality: dict[str, Any]) -> str:
+    def decide_approval(candidate_uri: str, quality: dict[str, Any]) -> str:
+        from roundtruth.stages.release_decision import round_warnings
+
         needed = project.dataset.approval == "always" or quality["warnings"]
+        needed = needed or round_warnings(*connected(project), candidate_uri)
         return "describe_version" if needed else "publish_version"
 
     @task
@@ -88,7 +93,9 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
         from roundtruth.stages.release_decision import approval_request
 
         request = approval_request(*connected(project), candidate_uri)
-        return f"{request}\n\nData Docs: {quality['data_docs_uri']}"
+        # Recording the round of this key started the release; its page shows the images and who drew what.
+        page = round_page(project, get_current_context()["dag_run"].partition_key)
+        return f"{request}\n\n[Look at the round]({page})\n\nData Docs: {quality['data_docs_uri']}"
 
     @task
     def send_back_images(candidate_uri: str) -> dict[str, Any]:
@@ -100,8 +107,7 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
     def discard_version(candidate_uri: str) -> dict[str, Any]:
         from roundtruth.stages.release_decision import discard
 
-        storage, _ = connected(project)
-        return discard(storage, candidate_uri, **answer_given())
+        return discard(*connected(project), candidate_uri, **answer_given())
 
     ways = {
         PUBLISH: published,
@@ -113,7 +119,10 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
         body="{{ ti.xcom_pull('describe_version') }}",
         ways={option: way.operator.task_id for option, way in ways.items()},
     )
-    decide_approval(checked) >> [described := describe_version(candidate_uri, checked), published]
+    decide_approval(candidate_uri, checked) >> [
+        described := describe_version(candidate_uri, checked),
+        published,
+    ]
     described >> asked >> list(ways.values())
 
 

@@ -26,6 +26,13 @@ from labeling.attempts import attempts_of
 from labeling.dag_arguments import common_arguments
 from labeling.links import show_data_docs, with_data_docs
 from labeling.notifications import late_rounds, on_stalled, stalled_seconds
+from labeling.page_links import (
+    DisputedImagesLink,
+    RoundLink,
+    show_disputed_images,
+    show_round,
+    with_links,
+)
 from labeling.parameters import relabel_run, request_of, round_parameters
 from labeling.projects import load_projects
 from labeling.rounds import skip_if, this_round
@@ -155,12 +162,14 @@ def measure(project: Project, relabel_pass: int, after: Any) -> Any:
         from roundtruth.stages.labeling_round import measure
 
         run = relabel_run(get_current_context())
-        jobs = measure(*this_round(project), relabel_pass=relabel_pass, relabel_run=run)
+        storage, _, round_key = this_round(project)
+        show_disputed_images(project, round_key)
+        jobs = measure(storage, project, round_key, relabel_pass=relabel_pass, relabel_run=run)
         if jobs is None:
             raise AirflowSkipException("The round has no plan: too few new images arrived.")
         return jobs
 
-    measured = measure_consensus()
+    measured = with_links(measure_consensus(), DisputedImagesLink)
     after >> measured
     return measured
 
@@ -182,7 +191,7 @@ def inspect(project: Project, planned: Any) -> Any:
 
 
 def finish(project: Project, after: Any, inspected: Any) -> None:
-    """Merge the categories of all jobs, check the labels, and record the round."""
+    """Merge the categories of all jobs, check the labels, record the round, and show it."""
 
     @task
     def merge_categories() -> dict[str, int]:
@@ -197,6 +206,7 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
 
         storage, _, round_key = this_round(project)
         show_data_docs(project, data_docs_uri(project, round_key))
+        show_round(project, round_key)
         return check(storage, project, round_key, relabel_run=relabel_run(get_current_context()))
 
     labels = labels_asset(project)
@@ -207,14 +217,23 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
 
         storage, _, round_key = this_round(project)
         run = relabel_run(get_current_context())
+        show_round(project, round_key)
         recorded = record(storage, project, round_key, relabel_run=run)
         event = get_current_context()["outlet_events"][labels]
         event.add_partitions(round_key)
         event.extra = recorded
         return recorded
 
-    checked = with_data_docs(check_quality())
-    after >> merge_categories() >> checked >> record_round()
+    # Also where a check blocks the round: its images are what people will want to look at.
+    @task(trigger_rule="none_skipped")
+    def make_thumbnails() -> dict[str, int] | None:
+        from roundtruth.stages.round_thumbnails import make_thumbnails
+
+        return make_thumbnails(*this_round(project))
+
+    checked = with_links(with_data_docs(check_quality()), RoundLink)
+    after >> merge_categories() >> checked >> with_links(record_round(), RoundLink)
+    checked >> make_thumbnails()
     if inspected is not None:
         inspected >> checked
 

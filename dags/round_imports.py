@@ -16,6 +16,13 @@ from labeling.assets import labels_asset
 from labeling.dag_arguments import common_arguments
 from labeling.import_parameters import import_parameters
 from labeling.links import show_data_docs, with_data_docs
+from labeling.page_links import (
+    DisputedImagesLink,
+    RoundLink,
+    show_disputed_images,
+    show_round,
+    with_links,
+)
 from labeling.projects import load_projects
 from labeling.rounds import this_round
 from roundtruth.project import Project
@@ -62,7 +69,9 @@ def import_jobs(project: Project) -> None:
     def measure_consensus() -> None:
         from roundtruth.stages.labeling_round import measure
 
-        measure(*this_round(project), relabel_pass=0)
+        storage, _, round_key = this_round(project)
+        show_disputed_images(project, round_key)
+        measure(storage, project, round_key, relabel_pass=0)
 
     @task
     def merge_categories() -> dict[str, int]:
@@ -77,6 +86,7 @@ def import_jobs(project: Project) -> None:
 
         storage, _, round_key = this_round(project)
         show_data_docs(project, data_docs_uri(project, round_key))
+        show_round(project, round_key)
         return check(storage, project, round_key)
 
     labels = labels_asset(project)
@@ -86,14 +96,24 @@ def import_jobs(project: Project) -> None:
         from roundtruth.stages.labeling_round import record
 
         storage, _, round_key = this_round(project)
+        show_round(project, round_key)
         recorded = record(storage, project, round_key)
         event = get_current_context()["outlet_events"][labels]
         event.add_partitions(round_key)
         event.extra = recorded
         return recorded
 
+    @task(trigger_rule="none_skipped")
+    def make_thumbnails() -> dict[str, int] | None:
+        from roundtruth.stages.round_thumbnails import make_thumbnails
+
+        return make_thumbnails(*this_round(project))
+
     read = read_jobs(find_jobs())
-    read >> measure_consensus() >> merge_categories() >> with_data_docs(check_quality()) >> record_round()
+    measured = with_links(measure_consensus(), DisputedImagesLink)
+    checked = with_links(with_data_docs(check_quality()), RoundLink)
+    read >> measured >> merge_categories() >> checked >> with_links(record_round(), RoundLink)
+    checked >> make_thumbnails()
 
 
 for _project in load_projects().projects:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-LOOKS = 4  # at an answer that does not come in 30 s
+LOOKS = 4  # at an answer that does not come in a minute
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -39,7 +39,7 @@ class AirflowApi:
     def __init__(self, url: str, airflow_home: Path) -> None:
         self.url = url
         self._passwords = airflow_home / "passwords.json"
-        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=30)
+        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60)
 
     def log_in(self) -> None:
         """Take a token for the admin user, whose password Airflow made at its first start."""
@@ -108,10 +108,16 @@ class AirflowApi:
         path += f"/{task.map_index}" if task.map_index >= 0 else ""
         self._client.patch(path, json={"new_state": state}).raise_for_status()
 
-    def is_backfilling(self, dag_id: str) -> bool:
-        """Whether a backfill of a Dag is under way; Airflow notes its end up to half a minute late."""
-        found = self._get("/backfills", dag_id=dag_id)["backfills"]
-        return any(backfill["completed_at"] is None for backfill in found)
+    def close_backfills(self, dag_id: str) -> None:
+        """End the backfills of a Dag whose runs are over; Airflow itself looks for these every 30 s only.
+
+        A Dag takes one backfill at a time. What was still queued would be failed.
+        """
+        for backfill in self._get("/backfills", dag_id=dag_id)["backfills"]:
+            if backfill["completed_at"] is None:
+                answer = self._client.put(f"/backfills/{backfill['id']}/cancel")
+                if answer.status_code != httpx.codes.CONFLICT:  # Airflow has just noticed
+                    answer.raise_for_status()
 
     def add_pool(self, name: str, slots: int) -> None:
         """Make a pool whose slots are held also by tasks that wait in the triggerer."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import boto3
 from rich.console import Console
@@ -51,6 +52,11 @@ class MainJob:
         return api
 
     @cached_property
+    def sagemaker(self) -> Any:
+        """The sandbox's Ground Truth."""
+        return self._session.client("sagemaker", endpoint_url=self.stack.sandbox_url)
+
+    @cached_property
     def _session(self) -> boto3.Session:
         return boto3.Session(
             aws_access_key_id="sandbox",
@@ -74,8 +80,7 @@ class MainJob:
         :raises NothingPublishedError: when the round was recorded and no version came of it.
         """
         self.unpause()
-        sagemaker = self._session.client("sagemaker", endpoint_url=self.stack.sandbox_url)
-        watcher = RunWatcher(self.api, sagemaker, self.say, self.stack.check)
+        watcher = RunWatcher(self.api, self.sagemaker, self.say, self.stack.check)
         released = {run["dag_run_id"] for run in self.api.runs(self.release_dag)}
         round_key = self._next_round()
         run_id = self._unfinished(self.round_dag, round_key)

@@ -16,12 +16,12 @@ from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.version_tables import read_version_tables
 from roundtruth.datasets.versions import VersionRecord
 from roundtruth.project import Project
+from roundtruth.rounds.collect import read_job_table
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.planned import require_plan
 from roundtruth.rounds.record import RoundRecord, read_record
 from roundtruth.rounds.relabel import round_jobs
 from roundtruth.sandbox.truth import ReplayedManifest, Truth, read_truths
-from roundtruth.stages.merged_tables import read_all_jobs
 from roundtruth.storage import ObjectUri, Storage
 
 Scored = tuple[str, pd.DataFrame]
@@ -123,14 +123,17 @@ def _accuracy(
 
 def _contenders(storage: Storage, project: Project, folder: RoundFolder) -> list[Scored]:
     plan = require_plan(storage, folder)
-    everything = read_all_jobs(storage, folder, round_jobs(storage, folder, plan, passes=0))
+    consolidated = [
+        read_job_table(storage, folder.job(job.name).consolidated, LABELS, gold=job.gold)
+        for job in round_jobs(storage, folder, plan, passes=0)
+    ]
     answers = from_parquet(storage.read(folder.answers), ANSWERS, name=str(folder.answers))
     labels = from_parquet(storage.read(folder.labels), LABELS, name=str(folder.labels))
     first = answers.groupby("source_ref")["worker"].transform("min")
     one_worker = answers[(answers["worker"] == first) & (answers["box"] >= 0)]
     return [
         ("one worker", one_worker),
-        ("Ground Truth's consolidation", everything.consolidated),
+        ("Ground Truth's consolidation", pd.concat(consolidated, ignore_index=True)),
         (f"ours ({project.consensus.method})", labels),
     ]
 

@@ -18,7 +18,7 @@ DOMAIN = ROOT / "include" / "roundtruth"
 # and nothing of its own row. A new room gets its place here first.
 ROOMS = [
     ["errors"],
-    ["stored_objects", "parallel", "category_names"],
+    ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns"],
     ["boto3_calls", "local_files", "s3_connection"],
     ["storage"],
     ["labeling_settings"],
@@ -27,9 +27,11 @@ ROOMS = [
     ["project"],
     ["project_files"],
     ["annotations", "image_headers", "categories", "charts"],
+    ["thumbnails"],
     ["ground_truth"],
     ["rounds", "consensus", "quality"],
     ["datasets"],
+    ["overviews"],
     ["stages", "sandbox"],
     ["cli"],
 ]
@@ -51,6 +53,7 @@ LABELING_IMPORTS = {
     "botocore.config",
     "ground_truth",
     "labeling",
+    "labeling_ui.addresses",  # where tasks' links lead
     "roundtruth.errors",
     "roundtruth.operation_settings",
     "roundtruth.project",
@@ -225,6 +228,16 @@ def test_what_dags_share_does_no_work_of_a_round():
     assert [str(i) for i in found if not within(i.module, *allowed)] == []
 
 
+# What makes rounds and versions, and loads pandas, SciPy or Great Expectations for it.
+WORK = ("roundtruth.stages", "roundtruth.sandbox", "roundtruth.cli", "roundtruth.consensus")
+
+
+def test_pages_read_the_domain_and_do_no_work_of_it():
+    """What they load, all in all, is shown by tests/labeling_ui/test_api_server.py."""
+    found = [i for path in python_files("plugins/labeling_ui") for i in imports(path)]
+    assert [str(i) for i in found if within(i.module, *WORK)] == []
+
+
 # --- every module
 
 
@@ -262,3 +275,14 @@ def test_a_broken_project_shows_as_an_import_error_and_harms_no_other():
     assert Path(file).name == "broken_projects.py"
     assert parsed_["broken"] in message
     assert f"{BROKEN_KEY}: there is no such key; did you mean categories?" in message
+
+
+def test_no_struct_is_decoded_before_its_decoder_is_built():
+    """Threads that decode a struct for the first time together crash the process: see typed_json."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in python_files("include/roundtruth", "plugins", "dags", "demo")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("json.decode") and node.keywords
+    ]
+    assert found == [], "use roundtruth.typed_json.decode_json"

@@ -40,7 +40,23 @@ def test_airflow_lists_the_plugin(environment):
     listed = json.loads(said[said.index("[{") :])
     ours = [plugin for plugin in listed if "roundtruth_plugin.py" in plugin["source"]]
     assert [plugin["name"] for plugin in ours] == ["roundtruth"]
+    assert "labeling" in str(ours[0]["fastapi_apps"])
+    views = str(ours[0]["external_views"])
+    assert [views.count(f"'destination': '{where}'") for where in ("nav", "dag", "dag_run")] == [1, 1, 1]
     assert not [p for p in listed if "PLUGINS_FOLDER" in str(p["source"]).upper() and p not in ours]
+
+
+# What the pages need; scheduler, worker and triggerer load the plugin, too.
+OF_THE_PAGES = (
+    "fastapi",
+    "labeling_ui.application",
+    "airflow.api_fastapi.app",
+    "roundtruth.project",
+    "roundtruth.storage",
+    "pyarrow",
+    "pandas",
+    "great_expectations",
+)
 
 
 PROBE = """
@@ -57,14 +73,16 @@ import ground_truth.triggers
 named = import_string("ground_truth.triggers.LabelingJobCompleteTrigger")
 same = named is ground_truth.triggers.LabelingJobCompleteTrigger
 names = [plugin.name for plugin in plugins]
-print("PROBE" + json.dumps({"bare": bare, "errors": errors, "names": names, "same": same}))
+heavy = [name for name in sys.argv[2].split(",") if name in sys.modules]
+print("PROBE" + json.dumps({"bare": bare, "errors": errors, "names": names, "same": same, "heavy": heavy}))
 """
 
 
 def test_packages_are_not_run_under_bare_names(environment):
-    said = run(environment, "-c", PROBE, str(ROOT / "plugins"))
+    said = run(environment, "-c", PROBE, str(ROOT / "plugins"), ",".join(OF_THE_PAGES))
     found = json.loads(said.split("PROBE", 1)[1])
     assert found["errors"] == {}
     assert "roundtruth" in found["names"]
     assert found["bare"] == {"roundtruth_plugin": str(ROOT / "plugins" / "roundtruth_plugin.py")}
     assert found["same"], "a trigger must be one class in worker and triggerer"
+    assert found["heavy"] == [], "only the API server pays for what the pages import"

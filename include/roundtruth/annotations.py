@@ -124,16 +124,24 @@ def to_parquet(frame: pd.DataFrame, schema: pa.Schema) -> bytes:
 
     :raises RoundtruthError: when a column is missing or of another type.
     """
+    sink = io.BytesIO()
+    pq.write_table(as_arrow(frame, schema), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def as_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The table as it is encoded.
+
+    :raises RoundtruthError: when a column is missing or of another type.
+    """
     missing = [name for name in schema.names if name not in frame.columns]
     if missing:
         raise RoundtruthError(f"The table lacks the columns {', '.join(missing)}.")
     try:
-        content = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+        rows = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise RoundtruthError(f"The table does not fit its schema: {error}.") from error
-    sink = io.BytesIO()
-    pq.write_table(content.replace_schema_metadata(None), sink, compression="zstd")
-    return sink.getvalue()
+    return rows.replace_schema_metadata(None)
 
 
 def from_parquet(data: bytes, schema: pa.Schema, *, name: str) -> pd.DataFrame:
@@ -143,18 +151,28 @@ def from_parquet(data: bytes, schema: pa.Schema, *, name: str) -> pd.DataFrame:
 
     :raises RoundtruthError: when the bytes are no Parquet file or lack a column of the schema.
     """
+    frame: pd.DataFrame = arrow_table(data, schema, name=name).to_pandas()
+    return frame
+
+
+def arrow_table(data: bytes, schema: pa.Schema, *, name: str) -> pa.Table:
+    """The same as an Arrow table, for processes that do not import pandas; other columns are not decoded."""
     try:
-        content = pq.read_table(io.BytesIO(data))
+        content = pq.ParquetFile(io.BytesIO(data)).read(columns=schema.names)
     except pa.ArrowInvalid as error:
         raise RoundtruthError(f"{name} is not a Parquet file: {error}.") from error
+    return arrow_rows(content, schema, name=name)
+
+
+def arrow_rows(content: pa.Table, schema: pa.Schema, *, name: str) -> pa.Table:
+    """Rows of a file in its schema; see ``from_parquet``."""
     for field in GROUND_TRUTH_COLUMNS:
         if field.name in schema.names and field.name not in content.column_names:
             content = content.append_column(field, pa.nulls(len(content), field.type))
     missing = [column for column in schema.names if column not in content.column_names]
     if missing:
         raise RoundtruthError(f"{name} lacks the columns {', '.join(missing)}.")
-    frame: pd.DataFrame = content.select(schema.names).cast(schema).to_pandas()
-    return frame
+    return content.select(schema.names).cast(schema)
 
 
 def annot_csv(labels: pd.DataFrame, images: pd.DataFrame) -> bytes:

@@ -47,6 +47,14 @@ class DatasetError(RoundtruthError):
     """A dataset version cannot be assembled, published, pulled or verified."""
 
 
+class LatestMovedError(DatasetError):
+    """`latest` points elsewhere than whoever wants to move it has seen."""
+
+
+class StaleCandidateError(DatasetError):
+    """Another version was published since a candidate was assembled; names both versions."""
+
+
 class TrainingError(RoundtruthError):
     """A training command cannot be started or failed; names it and ends with its last lines."""
 

@@ -11,7 +11,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from roundtruth.errors import ImageError, StorageError
-from roundtruth.storage import Storage, StoredObject
+from roundtruth.storage import GROUP, Storage, StoredObject
 
 FIRST_READ = 64 * 1024  # bytes; holds the header of nearly every photo, EXIF thumbnail included
 GROWTH = 4  # each further read makes the prefix so many times longer
@@ -64,7 +64,7 @@ def read_image_headers(
     storage: Storage, objects: Iterable[StoredObject]
 ) -> Iterator[tuple[StoredObject, ImageHeader | ImageError]]:
     """Read many headers in bounded parallel, in order; a bad image is a value and stops nothing."""
-    return storage.run_many(lambda stored: (stored, _header_or_error(storage, stored)), objects)
+    return storage.run_many(lambda stored: (stored, _header_or_error(storage, stored)), objects, group=GROUP)
 
 
 def orientation_of(image: Image.Image) -> int:

@@ -1,4 +1,4 @@
-"""What is told to whom when a round fails, is late or stalls, and what happens after a release."""
+"""What is told to whom when a round fails, is late or stalls, what pages show, and what follows a release."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ class Notification(Settings):
         if not _CLASS_PATH.fullmatch(path):
             raise ValueError("must be the import path of a notifier class, <package>.<module>.<class>")
         return path
+
+
+class Pages(Settings):
+    """What a round prepares for the pages in Airflow's web UI."""
+
+    # Small pictures a round, of the images that people look at first; the others are shown by signed address.
+    # Each takes a read of the image and some 0.1 s of CPU; 0: none.
+    thumbnails: int = Field(default=1000, ge=0)
 
 
 class Training(Settings):

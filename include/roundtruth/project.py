@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, Strict, StringConstraints, field_val
 from roundtruth.category_names import normalise_category
 from roundtruth.dataset_settings import Format, GroupBy, Pinned
 from roundtruth.labeling_settings import WORKERS_PER_OBJECT, Labeling, Settings
-from roundtruth.operation_settings import Notification, Training
+from roundtruth.operation_settings import Notification, Pages, Training
 from roundtruth.quality_settings import Quality, Share
 from roundtruth.storage import ObjectUri
 
@@ -186,6 +186,7 @@ class Project(Settings):
         default=None, gt=0
     )  # a round not done this long after its start is late
     notify: Annotated[tuple[Notification, ...], Strict(False)] = ()
+    pages: Pages = Pages()
     training: Training | None = None  # a Dag for each new version
 
     @field_validator("categories")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,27 @@ if TYPE_CHECKING:
     import boto3
 
 
+CONCURRENCY = 64
+CONCURRENCY_VARIABLE = "ROUNDTRUTH_S3_CONCURRENCY"
+
+
+def configured_concurrency() -> int:
+    """How many requests may be in flight at once: ROUNDTRUTH_S3_CONCURRENCY, or 64.
+
+    :raises StorageError: when the variable is no whole number over 0.
+    """
+    text = os.environ.get(CONCURRENCY_VARIABLE, "")
+    if not text:
+        return CONCURRENCY
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1024:
+        raise StorageError(f"{CONCURRENCY_VARIABLE} is {text!r}; give a number of requests from 1 to 1024.")
+    return int(text)
+
+
 def connect(
-    session: boto3.Session, endpoint_url: str | None, concurrency: int
+    session: boto3.Session, endpoint_url: str | None, concurrency: int, *, client: Any = None
 ) -> tuple[Callable[[str], S3Store], Any]:
-    """What opens the obstore client of a bucket, and the boto3 client.
+    """What opens the obstore client of a bucket, and the boto3 client: the given one, else a new one.
 
     :raises StorageError: when there are no credentials.
     """
@@ -44,6 +62,8 @@ def connect(
     def open_bucket(bucket: str) -> S3Store:
         return S3Store(bucket, region=region, credential_provider=credentials, **endpoint)
 
+    if client is not None:
+        return open_bucket, client
     # boto3 keeps 10 connections; of more requests at once, each would open and close one of its own.
     pool = Config(max_pool_connections=max(concurrency, 10))
     return open_bucket, session.client("s3", endpoint_url=endpoint_url, config=pool)

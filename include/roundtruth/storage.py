@@ -22,10 +22,13 @@ from roundtruth.parallel import run_in_order
 from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag, stored_object
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import boto3
 
 __all__ = ["Content", "ObjectUri", "Storage", "StoredObject"]
 
+GROUP = 16  # small requests that a thread makes one after the other
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,7 +36,8 @@ Result = TypeVar("Result")
 class Storage:
     """Reads and writes objects; thread-safe; holds one obstore client a bucket.
 
-    ``concurrency`` bounds the requests of the ``*_many`` calls that are in flight at once.
+    ``concurrency`` bounds the requests of the ``*_many`` calls that are in flight at once; without it
+    ROUNDTRUTH_S3_CONCURRENCY does, or 64.
     """
 
     def __init__(
@@ -41,14 +45,14 @@ class Storage:
         open_bucket: Callable[[str], S3Store] | None = None,
         s3_client: Any = None,
         *,
-        concurrency: int = 32,
+        concurrency: int | None = None,
     ) -> None:
         self._open_bucket = open_bucket
         self._s3_client = s3_client
         self._stores: dict[str, S3Store] = {}
         self._buckets_there: set[str] = set()
         self._lock = threading.Lock()
-        self.concurrency = concurrency
+        self.concurrency = concurrency or s3_connection.configured_concurrency()
 
     @classmethod
     def from_session(
@@ -57,13 +61,12 @@ class Storage:
         *,
         endpoint_url: str | None = None,
         s3_client: Any = None,
-        concurrency: int = 32,
+        concurrency: int | None = None,
     ) -> Storage:
         """Use a boto3 session's credentials and region; ``endpoint_url`` as in the Airflow connection."""
-        open_bucket, client = s3_connection.connect(session, endpoint_url, concurrency)
-        return cls(open_bucket, s3_client or client, concurrency=concurrency)
-
-    # --- one object ---
+        concurrency = concurrency or s3_connection.configured_concurrency()
+        open_bucket, client = s3_connection.connect(session, endpoint_url, concurrency, client=s3_client)
+        return cls(open_bucket, client, concurrency=concurrency)
 
     def read(self, uri: ObjectUri) -> bytes:
         """Read an object.
@@ -145,6 +148,14 @@ class Storage:
             else:
                 attributes = {"Content-Type": content_type} if content_type else None
                 obstore.put(self._store(uri), uri.key, data, attributes=attributes)
+
+    def write_file(self, uri: ObjectUri, path: Path) -> None:
+        """Write a file as an object, in parts where it is large: it is never in memory as a whole."""
+        with self._explained(uri, "write"):
+            if uri.is_local:
+                local_files.copy(ObjectUri("", str(path)), uri)
+            else:
+                obstore.put(self._store(uri), uri.key, path)
 
     def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
         """Write an object unless one is there (If-None-Match); tells whether this call wrote it."""
@@ -235,25 +246,21 @@ class Storage:
             return sorted(name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"])
 
     def read_many(self, uris: Iterable[ObjectUri]) -> Iterator[tuple[ObjectUri, bytes]]:
-        """Read many objects at once; yields them in the order asked for."""
-        return self.run_many(lambda uri: (uri, self.read(uri)), uris)
+        """Read many small objects; yields them in the order asked for."""
+        return self.run_many(lambda uri: (uri, self.read(uri)), uris, group=GROUP)
 
     def write_many(self, objects: Iterable[tuple[ObjectUri, bytes]]) -> int:
-        """Write many objects at once; returns how many."""
-        return sum(1 for _ in self.run_many(lambda pair: self.write(*pair), objects))
+        """Write many small objects at once; returns how many."""
+        return sum(1 for _ in self.run_many(lambda pair: self.write(*pair), objects, group=GROUP))
 
-    def copy_many(self, pairs: Iterable[tuple[ObjectUri, ObjectUri]]) -> int:
-        """Copy many objects at once on the server's side; returns how many."""
-        return sum(1 for _ in self.run_many(lambda pair: self.copy(*pair), pairs))
-
-    def run_many(self, action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def run_many(
+        self, action: Callable[[Item], Result], items: Iterable[Item], *, group: int = 1
+    ) -> Iterator[Result]:
         """Run an action on many items in bounded parallel; yields results in the order of the items.
 
         The first error in that order is raised, and what has not begun by then is not run.
         """
-        return run_in_order(action, items, concurrency=self.concurrency)
-
-    # --- inside ---
+        return run_in_order(action, items, concurrency=self.concurrency, group=group)
 
     def _store(self, uri: ObjectUri) -> S3Store:
         if self._open_bucket is None:

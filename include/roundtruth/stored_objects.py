@@ -1,17 +1,20 @@
-"""Where an object lies and what is known of it: S3 URIs, local paths, listings."""
+"""Where an object lies and what is known of it: S3 URIs, local paths, listings.
+
+Structs of msgspec: a listing makes two a key, and frozen dataclasses take five times as long to make.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from roundtruth.errors import StorageError
 
 
-@dataclass(frozen=True, order=True)
-class ObjectUri:
+class ObjectUri(msgspec.Struct, frozen=True, order=True):
     """An S3 object or prefix (``s3://bucket/key``), or a local path (``bucket`` is empty)."""
 
     bucket: str
@@ -49,8 +52,7 @@ class ObjectUri:
         return self.key if self.is_local else f"s3://{self.bucket}/{self.key}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing tells of one object; ``etag`` is without quotes, ``size`` in bytes."""
 
     uri: ObjectUri
@@ -59,8 +61,7 @@ class StoredObject:
     last_modified: datetime
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """An object's bytes and the ETag they had when they were read."""
 
     data: bytes

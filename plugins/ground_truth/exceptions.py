@@ -34,21 +34,25 @@ class LabelingJobWaitError(GroundTruthError):
     """The wait for a labeling job ended without an answer; the job itself goes on."""
 
 
-class LabelingJobStalledError(GroundTruthError):
-    """A running labeling job made no progress for longer than it may.
+class LabelingJobProgressError(GroundTruthError):
+    """The wait for a running labeling job pauses, to write down what it knows of the job's progress.
 
-    :param message: Which job, and for how long.
-    :param counters: Its ``LabelCounters``.
+    :param message: What there is to say.
+    :param note: What is to be written down (:class:`~ground_truth.waiting.ProgressNote`).
     """
 
-    def __init__(self, message: str, counters: dict[str, int]) -> None:
+    def __init__(self, message: str, note: Any) -> None:
         self.message = message
-        self.counters = counters
+        self.note = note
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the class and what it is made from: errors travel between processes."""
-        return LabelingJobStalledError, (self.message, self.counters)
+        return type(self), (self.message, self.note)
+
+
+class LabelingJobStalledError(LabelingJobProgressError):
+    """A running labeling job made no progress for longer than it may."""
 
 
 class LabelingJobConflictError(GroundTruthError):

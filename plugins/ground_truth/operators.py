@@ -26,7 +26,7 @@ from ground_truth.labeling_job import (
 )
 from ground_truth.links import LabelingJobLink, LabelingPortalLink, persist_links
 from ground_truth.triggers import LabelingJobCompleteTrigger, LabelingJobStoppedTrigger
-from ground_truth.waiting import ReconnectingWaiter
+from ground_truth.waiting import ProgressNote, ReconnectingWaiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -169,11 +169,12 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Return the job's name, go on to the next attempt, or raise what the trigger found."""
         status = (event or {}).get("status")
-        if event and status == "stalled":
-            self.log.warning("Labeling job %s stands still: %s", event["job_name"], event["counters"])
-            if self.on_stalled is not None:
-                self.on_stalled(context, event)
-            self._defer(event["job_name"], reported=event["counters"])
+        if event and status in ("stalled", "progress"):
+            if status == "stalled":
+                self.log.warning("Labeling job %s stands still: %s", event["job_name"], event["counters"])
+                if self.on_stalled is not None:
+                    self.on_stalled(context, event)
+            self._defer(event["job_name"], event["note"])
         if status == "failed":
             return self.execute(context)
         return self._completed(labeling_job_of(event))
@@ -215,13 +216,13 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
             workteam_arn=self.request.get("HumanTaskConfig", {}).get("WorkteamArn"),
         )
 
-    def _defer(self, job_name: str, *, reported: dict[str, int] | None = None) -> None:
+    def _defer(self, job_name: str, note: ProgressNote | None = None) -> None:
         self.defer(
             trigger=LabelingJobCompleteTrigger(
                 job_name=job_name,
                 stop_on_kill=self.stop_on_kill,
                 stalled_after=self.stalled_after,
-                reported=reported,
+                note=note,
                 **self._trigger_parameters,
             ),
             method_name="execute_complete",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,23 +13,24 @@ from airflow.providers.amazon.aws.utils.waiter_with_logging import async_wait
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
-from ground_truth.exceptions import LabelingJobStalledError
+from ground_truth.exceptions import LabelingJobProgressError, LabelingJobStalledError
 from ground_truth.hooks import GroundTruthHook
 from ground_truth.labeling_job import STATUS_QUERIES
-from ground_truth.waiting import AsyncReconnectingWaiter, Progress
+from ground_truth.waiting import AsyncReconnectingWaiter, Progress, ProgressNote, first_note
 
 
 class _LabelingJobTrigger(AwsBaseWaiterTrigger):
     """Wait for a labeling job with one of the waiters of :class:`~ground_truth.hooks.GroundTruthHook`.
 
     Fires one event, always: ``status`` is ``success``, ``failed`` (with ``job_status`` and
-    ``failure_reason``), ``stalled`` (with ``counters``), ``timeout`` or ``error`` (with ``error_code`` where
-    AWS gave one); ``job_name`` and ``message`` go with it.
+    ``failure_reason``), ``stalled`` or ``progress`` (both with ``counters`` and the ``note`` to defer with),
+    ``timeout`` or ``error`` (with ``error_code`` where AWS gave one); ``job_name`` and ``message`` go with
+    it.
     """
 
     aws_hook_class = GroundTruthHook
     stalled_after: float | None = None
-    reported: dict[str, int] | None = None
+    note: ProgressNote | None = None
 
     def __init__(self, *, job_name: str, stop_on_kill: bool, waiter_name: str, **kwargs: Any) -> None:
         super().__init__(
@@ -54,7 +56,7 @@ class _LabelingJobTrigger(AwsBaseWaiterTrigger):
                     self.waiter_name, deferrable=True, client=client
                 )
                 await async_wait(
-                    AsyncReconnectingWaiter(waiter, Progress(self.stalled_after, self.reported)),
+                    AsyncReconnectingWaiter(waiter, Progress(self.stalled_after, self.note)),
                     self.waiter_delay,
                     self.attempts,
                     self.waiter_args,
@@ -63,15 +65,24 @@ class _LabelingJobTrigger(AwsBaseWaiterTrigger):
                     self.status_queries,
                 )
         except Exception as error:
-            self.log.warning("The wait for labeling job %s ended: %s", self.job_name, error)
+            is_note = isinstance(error, LabelingJobProgressError)
+            self.log.log(
+                logging.INFO if is_note else logging.WARNING,
+                "The wait for labeling job %s %s: %s",
+                self.job_name,
+                "pauses" if is_note else "ended",
+                error,
+            )
             yield self._event_from_exception(error)
         else:
             yield TriggerEvent({"status": "success", "job_name": self.job_name})
 
     def _event_from_exception(self, error: Exception) -> TriggerEvent:
         event: dict[str, Any] = {"status": "error", "job_name": self.job_name, "message": str(error)}
-        if isinstance(error, LabelingJobStalledError):
-            event |= {"status": "stalled", "counters": error.counters}
+        if isinstance(error, LabelingJobProgressError):
+            is_stalled = isinstance(error, LabelingJobStalledError)
+            event["status"] = "stalled" if is_stalled else "progress"
+            event |= {"counters": error.note["counters"], "note": error.note}
         elif isinstance(error, WaiterTerminalFailure):
             event["status"] = "failed"
             event["job_status"] = error.last_response["LabelingJobStatus"]
@@ -101,7 +112,7 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
     :param job_name: The name of the labeling job.
     :param stop_on_kill: Whether to stop the labeling job when a user marks or clears the deferred task.
     :param stalled_after: Seconds without a newly labeled object after which the event ``stalled`` is fired.
-    :param reported: The counters of a standstill that was reported; it is not reported again.
+    :param note: What is known of the job's progress; with ``stalled_after`` it begins now.
     :param waiter_delay: The amount of time in seconds to wait between attempts.
     :param waiter_max_attempts: The maximum number of attempts to be made.
     :param aws_conn_id: The Airflow connection used for AWS credentials.
@@ -116,7 +127,7 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
         job_name: str,
         stop_on_kill: bool = False,
         stalled_after: float | None = None,
-        reported: dict[str, int] | None = None,
+        note: ProgressNote | None = None,
         waiter_delay: float = 60,
         waiter_max_attempts: int = 44_640,
         aws_conn_id: str | None = "aws_default",
@@ -136,8 +147,8 @@ class LabelingJobCompleteTrigger(_LabelingJobTrigger):
             botocore_config=botocore_config,
         )
         self.stalled_after = stalled_after
-        self.reported = reported
-        self.serialized_fields |= {"stalled_after": stalled_after, "reported": reported}
+        self.note = note if stalled_after is None else note or first_note()
+        self.serialized_fields |= {"stalled_after": stalled_after, "note": self.note}
 
 
 class LabelingJobStoppedTrigger(_LabelingJobTrigger):

@@ -5,51 +5,96 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from botocore.exceptions import WaiterError
 
-from ground_truth.exceptions import LabelingJobStalledError
+from ground_truth.exceptions import LabelingJobProgressError, LabelingJobStalledError
 from ground_truth.retries import CONNECTION_ERRORS
 
 _log = logging.getLogger(__name__)
 
 
+class ProgressNote(TypedDict):
+    """What outlasts a restart of the triggerer: it is among a trigger's arguments in Airflow's database.
+
+    Moments are seconds since 1970, so that they mean the same on every machine.
+    """
+
+    counters: dict[str, int] | None
+    """``LabelCounters`` when the note was made; None before the first look."""
+    since: float
+    """When they changed last, or the wait began."""
+    noted: float
+    """When the note was made."""
+    reported: dict[str, int] | None
+    """The counters of a standstill that was reported; it is not reported again."""
+
+
+def first_note() -> ProgressNote:
+    """Make the note of a wait that begins now."""
+    now = time.time()
+    return ProgressNote(counters=None, since=now, noted=now, reported=None)
+
+
 class Progress:
     """Looks at a job's counters, and raises when they have not changed for too long.
 
+    A trigger cannot change its own arguments, so whenever there was progress the wait pauses, an eighth of
+    ``stalled_after`` after the last note at the earliest, for the task to defer with a new one. What happened
+    since the last note is all that a restart of the triggerer can make it forget.
+
     :param stalled_after: Seconds without a change that are too long; None for never.
-    :param reported: Counters at which the job was found standing still before; these are not reported again.
-    :param clock: What tells the seconds that have passed.
+    :param note: What was noted before.
+    :param clock: What tells the time, in seconds since 1970.
     """
+
+    NOTES = 8  # at most, in the time after which a standstill is reported
 
     def __init__(
         self,
         stalled_after: float | None,
-        reported: dict[str, int] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        note: ProgressNote | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._stalled_after = stalled_after
-        self._reported = reported
+        self._note = note or first_note()
         self._clock = clock
-        self._counters: dict[str, int] | None = None
-        self._since = clock()
+        self._counters = self._note["counters"]
+        self._since = self._note["since"]
 
     def look(self, description: dict[str, Any]) -> None:
         """Take note of what DescribeLabelingJob answered.
 
         :raises LabelingJobStalledError: when the job has made no progress for too long.
+        :raises LabelingJobProgressError: when it has made some and that has to be written down.
         """
         counters = description.get("LabelCounters")
         if self._stalled_after is None or counters is None:
             return
-        if counters != self._counters:
-            self._counters, self._since = dict(counters), self._clock()
-        seconds = self._clock() - self._since
-        if seconds >= self._stalled_after and counters != self._reported:
+        now = self._clock()
+        if not _same(self._counters, counters):
+            self._since = now
+        self._counters = dict(counters)
+        seconds = now - self._since
+        note = ProgressNote(
+            counters=self._counters, since=self._since, noted=now, reported=self._note["reported"]
+        )
+        if seconds >= self._stalled_after and counters != self._note["reported"]:
+            note["reported"] = self._counters
             raise LabelingJobStalledError(
-                f"No object was labeled for {seconds:.0f} seconds; {counters}", dict(counters)
+                f"No object was labeled for {seconds:.0f} seconds; {counters}", note
             )
+        is_due = now - self._note["noted"] >= self._stalled_after / self.NOTES
+        if is_due and not _same(self._note["counters"], counters):
+            raise LabelingJobProgressError(f"Objects were labeled; {counters}", note)
+
+
+def _same(noted: dict[str, int] | None, counters: dict[str, int]) -> bool:
+    """Before the first look nothing was labeled: then whatever is done by now is progress."""
+    if noted is None:
+        return not any(count for name, count in counters.items() if name != "Unlabeled")
+    return noted == counters
 
 
 class ReconnectingWaiter:
@@ -85,7 +130,7 @@ class AsyncReconnectingWaiter:
     async def wait(self, **kwargs: Any) -> None:
         """Look as often as ``WaiterConfig`` says; no answer counts as a job not done yet.
 
-        :raises LabelingJobStalledError: when the job has made no progress for too long.
+        :raises LabelingJobProgressError: when there is something to write down, or to report.
         """
         try:
             await self._waiter.wait(**kwargs)

@@ -13,6 +13,7 @@ from roundtruth.errors import (
     ProjectError,
     QualityError,
     RoundError,
+    StaleCandidateError,
     TrainingError,
 )
 
@@ -27,6 +28,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 ProjectError,
                 QualityError,
                 RoundError,
+                StaleCandidateError,
                 TrainingError,
             ],
             action=RetryAction.FAIL,

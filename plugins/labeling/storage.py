@@ -12,11 +12,23 @@ CONNECTIONS = 32  # as many as Storage has requests in flight; boto3 keeps 10
 
 def connected_storage(aws_conn_id: str) -> Storage:
     """Open S3 as the connection says; the sandbox and AWS differ in the connection alone."""
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    if hook.config.max_pool_connections < CONNECTIONS:
-        # Merged: a config that is handed in takes the place of the connection's own `config_kwargs`.
-        more = hook.config.merge(Config(max_pool_connections=CONNECTIONS))
-        hook = S3Hook(aws_conn_id=aws_conn_id, config=more)
+    return storage_of(s3_hook(aws_conn_id))
+
+
+def s3_hook(aws_conn_id: str) -> S3Hook:
+    """The provider's hook, with connections for as many requests as Storage has in flight."""
+    given = S3Hook(aws_conn_id=aws_conn_id).config
+    more = Config(
+        max_pool_connections=max(given.max_pool_connections, CONNECTIONS),
+        # Else boto3 signs addresses by version 2 in us-east-1, which objects under KMS keys refuse.
+        signature_version=given.signature_version or "s3v4",
+    )
+    # Merged: a config that is handed in takes the place of the connection's own `config_kwargs`.
+    return S3Hook(aws_conn_id=aws_conn_id, config=given.merge(more))
+
+
+def storage_of(hook: S3Hook) -> Storage:
+    """Storage with the credentials, region and endpoint of a hook."""
     client = hook.get_conn()
     return Storage.from_session(hook.get_session(), endpoint_url=_custom_endpoint(hook), s3_client=client)
 

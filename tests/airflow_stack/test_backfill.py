@@ -35,10 +35,7 @@ def backfill(client: StackClient, project: Project, first: str, last: str, *opti
     for run in made:
         state = client.wait_for_end(dag_id, run["dag_run_id"], seconds=RUNS_END)
         assert state == "success", client.explain(dag_id, run["dag_run_id"])
-    deadline = time.monotonic() + RUNS_END
-    while client.api.is_backfilling(dag_id):  # Airflow takes the next one only then
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    client.api.close_backfills(dag_id)
     return sorted(run["partition_key"] for run in made if run["run_type"] == "backfill")
 
 

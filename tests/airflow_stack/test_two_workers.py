@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-import psutil
 import pytest
 
-from demo.celery_stack import CONCURRENCY, WORKERS
+from demo.celery_stack import WORKERS, CeleryStack
 from demo.stack_client import StackClient, round_dag
 from roundtruth.rounds.folder import round_folder
 from roundtruth.rounds.planned import require_plan
@@ -16,18 +15,17 @@ from roundtruth.rounds.record import read_record
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow-stack")]
 
 
-def running_tasks(client: StackClient, worker: str) -> int:
-    """How many tasks a worker runs: each is a process below one of its pool."""
-    below = psutil.Process(client.stack.processes[worker].pid).children(recursive=True)
-    return max(0, len(below) - CONCURRENCY)
+def celery_stack(client: StackClient) -> CeleryStack:
+    assert isinstance(client.stack, CeleryStack)
+    return client.stack
 
 
-def kill_while_it_works(client: StackClient, worker: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not running_tasks(client, worker):
+def kill_while_it_works(client: StackClient, worker: str, seconds: float = 300) -> None:
+    stack, deadline = celery_stack(client), time.monotonic() + seconds
+    while not stack.running_tasks(worker):
         assert time.monotonic() < deadline, f"{worker} got no task in {seconds} s"
         time.sleep(0.02)
-    client.stack.kill_process(worker)
+    stack.kill_process(worker)
 
 
 def test_a_round_over_both_workers_survives_one_of_them(quiet_stack: StackClient) -> None:
@@ -37,11 +35,11 @@ def test_a_round_over_both_workers_survives_one_of_them(quiet_stack: StackClient
     run_id = client.api.trigger(round_dag(project), partition_key="week-1")
     begin = time.monotonic()
     while not client.sagemaker.list_labeling_jobs(NameContains="both-week-1")["LabelingJobSummaryList"]:
-        assert time.monotonic() < begin + 120
+        assert time.monotonic() < begin + 300
         time.sleep(0.2)
     kill_while_it_works(client, "worker-1")
     try:
-        assert client.wait_for_end(round_dag(project), run_id, seconds=300) == "success", client.explain(
+        assert client.wait_for_end(round_dag(project), run_id, seconds=600) == "success", client.explain(
             round_dag(project), run_id
         )
     finally:
@@ -55,6 +53,6 @@ def test_a_round_over_both_workers_survives_one_of_them(quiet_stack: StackClient
     assert sum(record.counts.values()) == record.images == 12
     assert record.answers == 24
     for worker in WORKERS:
-        assert "succeeded" in (client.stack.airflow_home / f"{worker}.log").read_text(), (
-            f"{worker} did nothing"
-        )
+        # Celery tells what it runs; other tests have used these workers, too.
+        log = (client.stack.airflow_home / f"{worker}.log").read_text()
+        assert f"dag_id='{round_dag(project)}'" in log, f"{worker} ran no task of this round"

@@ -47,9 +47,18 @@ def test_the_pens_round_is_wired_as_designed(dags):
         **labeling_pass("relabel_1", "measure_consensus", "measure_consensus_1"),
         "measure_consensus_1": {"merge_categories"},
         "merge_categories": {"check_quality"},
-        "check_quality": {"record_round"},
+        "check_quality": {"record_round", "make_thumbnails"},
         "record_round": set(),
+        "make_thumbnails": set(),
     }
+
+
+def test_pictures_hold_nothing_up_and_are_made_of_a_blocked_round_too(dags):
+    for dag_id in ("pens_labeling_round", "pens_round_import"):
+        pictures = dags[dag_id]["tasks"]["make_thumbnails"]
+        assert pictures["downstream"] == []
+        # also where check_quality failed, and not where the round was skipped: too few new images
+        assert pictures["trigger_rule"] == "none_skipped"
 
 
 def test_the_pens_release_is_wired_as_designed(dags):
@@ -65,8 +74,8 @@ def test_a_release_asks_a_person_where_the_project_says_so(dags, name):
     release = dags[f"{name}_dataset_release"]
     assert edges(release) == {
         "assemble_version": {
-            *("check_dataset", "describe_version", "publish_version"),
-            *("send_back_images", "discard_version"),
+            *("check_dataset", "decide_approval", "describe_version"),
+            *("publish_version", "send_back_images", "discard_version"),
         },
         "check_dataset": {"decide_approval", "describe_version"},
         "decide_approval": {"describe_version", "publish_version"},
@@ -153,6 +162,21 @@ def test_checks_lead_to_their_data_docs(dags):
         if "Data Docs" in task["links"]
     }
     assert linked == {("pens_labeling_round", "check_quality"), ("pens_dataset_release", "check_dataset")}
+
+
+def test_tasks_lead_to_the_pages_that_show_their_results(dags):
+    def linked(dag_id):
+        tasks = dags[dag_id]["tasks"].items()
+        shown = {"Round", "Disputed images", "Version"}
+        return {name: found for name, task in tasks if (found := sorted(shown & set(task["links"])))}
+
+    assert linked("pens_labeling_round") == {
+        "measure_consensus": ["Disputed images"],
+        "measure_consensus_1": ["Disputed images"],
+        "check_quality": ["Round"],
+        "record_round": ["Round"],
+    }
+    assert linked("pens_dataset_release") == {"publish_version": ["Version"]}
 
 
 def test_rounds_and_releases_meet_at_the_labels(dags):

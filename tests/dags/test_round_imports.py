@@ -20,8 +20,9 @@ def test_an_import_makes_no_labeling_job(dag):
         "read_jobs": ["measure_consensus"],
         "measure_consensus": ["merge_categories"],
         "merge_categories": ["check_quality"],
-        "check_quality": ["record_round"],
+        "check_quality": ["make_thumbnails", "record_round"],
         "record_round": [],
+        "make_thumbnails": [],
     }
     assert {task["class"] for task in dag["tasks"].values()} == {"_PythonDecoratedOperator"}
 
@@ -29,5 +30,6 @@ def test_an_import_makes_no_labeling_job(dag):
 def test_it_is_started_by_hand_and_its_round_starts_a_release(dag):
     assert dag["timetable"] == "PartitionedAtRuntime"
     assert dag["tasks"]["record_round"]["outlets"] == ["labels/pens"]
-    assert dag["tasks"]["check_quality"]["links"] == ["Data Docs"]
+    assert dag["tasks"]["check_quality"]["links"] == ["Data Docs", "Round"]
+    assert dag["tasks"]["measure_consensus"]["links"] == ["Disputed images"]
     assert dag["tags"] == ["import", "labeling", "pens", "roundtruth"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -212,17 +215,48 @@ def test_a_standstill_is_reported_once_and_the_wait_goes_on(request_of, context,
         stalled_after=0.3,
         on_stalled=lambda _, event: reports.append(event),
     )
-    first = deferral(operator, context)
-    event = first_event(first.trigger)
-    assert event["status"] == "stalled"
+    deferred, statuses = deferral(operator, context), []
+    while not reports:
+        event = first_event(deferred.trigger)
+        statuses.append(event["status"])
+        deferred = resumed(operator, context, event)
+    # what was labeled before was noted, so that a restart of the triggerer does not forget it
+    assert set(statuses[:-1]) <= {"progress"}
+    assert statuses[-1] == "stalled"
+    assert [report["counters"]["Unlabeled"] for report in reports] == [2]
+    set_faults()
+    while (event := first_event(deferred.trigger))["status"] != "success":
+        deferred = resumed(operator, context, event)
+    assert operator.execute_complete(context, event)
+    assert len(reports) == 1
+
+
+def resumed(operator: Any, context: Any, event: dict[str, Any]) -> Any:
+    """A task goes on after an event that ends no wait; what it defers with again."""
     from airflow.providers.common.compat.sdk import TaskDeferred
 
     with pytest.raises(TaskDeferred) as again:
         operator.execute_complete(context, event)
-    assert [report["counters"]["Unlabeled"] for report in reports] == [2]
-    restored = type(again.value.trigger)(**again.value.trigger.serialize()[1])  # as the triggerer does it
-    set_faults()
-    done = first_event(restored)
-    assert done["status"] == "success"
-    assert operator.execute_complete(context, done)
-    assert len(reports) == 1
+    return again.value
+
+
+@pytest.mark.usefixtures("aws_sandbox")
+def test_a_standstill_outlasts_restarts_of_the_triggerer(request_of, context, set_faults, monkeypatch):
+    """Each time the trigger is made anew from its arguments in the database, as another triggerer does it."""
+    from ground_truth import triggers, waiting
+    from roundtruth.sandbox.faults import JobFault
+
+    set_faults(jobs=(JobFault(stall=True),))
+    operator = create(
+        request_of(), wait_for_completion=True, deferrable=True, stalled_after=1000.0, waiter_max_attempts=3
+    )
+    trigger = deferral(operator, context).trigger
+    began, statuses = time.time(), []
+    for passed in (0, 400, 800, 1200):
+        clock = partial(waiting.Progress, clock=lambda moment=began + passed: moment)
+        monkeypatch.setattr(triggers, "Progress", clock)
+        _, arguments = trigger.serialize()
+        trigger = type(trigger)(**json.loads(json.dumps(arguments)))
+        statuses.append(first_event(trigger)["status"])
+    # the waits of the first three triggerers end with them; none has counted to the end by itself
+    assert statuses == ["timeout", "timeout", "timeout", "stalled"]

@@ -130,7 +130,7 @@ def test_throttled_listing_is_outlasted(put, bucket, context, set_faults, deferr
     from roundtruth.sandbox.faults import CallFault
 
     put("images/1.jpg")
-    fault = CallFault(service="s3", operations=("GET *",), code="SlowDown", status=503, next=3)
+    fault = CallFault(service="s3", operations=("LIST *",), code="SlowDown", status=503, next=3)
     set_faults(calls=(fault,))
     assert run(sensor(bucket), context, deferrable)["images"] == 1
 

@@ -208,7 +208,7 @@ def test_what_it_defers_with(context):
         "waiter_delay": 30,
         "waiter_max_attempts": 121,
         "stalled_after": None,
-        "reported": None,
+        "note": None,
         "aws_conn_id": "aws_default",
         "region_name": "eu-west-1",
         "verify": False,

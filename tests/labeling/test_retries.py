@@ -23,6 +23,7 @@ FINAL = [
     errors.ProjectError,
     errors.QualityError,
     errors.RoundError,
+    errors.StaleCandidateError,
     errors.TrainingError,
 ]
 # Another run may be writing at this moment, or S3 may be out of reach.

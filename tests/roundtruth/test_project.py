@@ -252,6 +252,7 @@ def test_defaults() -> None:
         "budget_usd": None,
         "deadline_hours": None,
         "notify": (),
+        "pages": {"thumbnails": 1000},
         "training": None,
     }
     assert project.labeling.model_dump(exclude={"role_arn", "workteam_arn", "instructions"}) == {

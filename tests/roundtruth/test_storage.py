@@ -210,8 +210,7 @@ def test_a_refused_key_behind_the_first_page_repeats_nothing(
 def test_many_keep_their_order(storage: Storage, bucket: str) -> None:
     uris = [ObjectUri(bucket, f"{number}") for number in range(40)]
     assert storage.write_many((uri, uri.key.encode()) for uri in uris) == 40
-    assert storage.copy_many((uri, ObjectUri(bucket, f"copy/{uri.key}")) for uri in uris) == 40
-    backwards = [ObjectUri(bucket, f"copy/{number}") for number in reversed(range(40))]
+    backwards = uris[::-1]
     read = list(storage.read_many(backwards))
     assert read == [(uri, uri.name.encode()) for uri in backwards]
 

@@ -61,6 +61,13 @@ FORMATS = ("yolo", "voc", "coco", "csv", "manifest")
 @click.option(
     "--test", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of images to test on."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Convert in so many processes; the output is the same.",
+)
 @json_option
 @endpoint_option
 def command(
@@ -73,6 +80,7 @@ def command(
     label_attribute: str | None,
     val: float,
     test: float,
+    processes: int,
     as_json: bool,
     endpoint_url: str | None,
 ) -> None:
@@ -95,6 +103,7 @@ def command(
         images=images,
         link=link,
         splits=(("train", 1 - val - test), ("val", val), ("test", test)),
+        processes=processes,
     )
     storage = _storage((*manifests, *label_categories), endpoint_url)
     with progress_bar() as progress:

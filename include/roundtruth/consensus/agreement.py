@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from roundtruth.consensus.alpha import krippendorff_alpha
+from roundtruth.consensus.alpha import alpha_of, coincidences
 from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import Bools, Floats, Ints, overlap, pairs_within
+from roundtruth.consensus.parts import Totals
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,32 +78,56 @@ def boxes_of_answers(columns: AnswerColumns) -> Ints:
     return np.bincount(columns.box_answer[columns.box_usable], minlength=len(columns.answer_task))
 
 
-def agreement_report(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> dict[str, Any]:
+def agreement_sums(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> dict[str, Any]:
+    """What a part adds to ``agreement_report``, by name."""
+    usable = columns.box_usable
+    others = columns.task_answers[columns.box_task] - 1
+    alike = pairs.same_category
+    observed, values = _coincidences(columns, groups)
+    categories = [_category_sums(columns, pairs, number) for number in range(len(columns.categories))]
+    return {
+        "observed": observed,
+        "values": values,
+        "pairs": len(pairs.iou),
+        "iou": float(pairs.iou.sum()),
+        "alike": int(alike.sum()),
+        "others": int(others[usable].sum()),
+        "by_category": np.array(categories, np.float64).reshape(-1, 4),
+        "confusion": confusion_counts(columns, groups),
+    }
+
+
+def agreement_report(categories: Sequence[str], totals: Totals) -> dict[str, Any]:
     """Alpha, mean pairwise IoU and F1 of the round and of each category, and the confusion of categories.
 
     ``pairwise_f1`` counts matched boxes of one category between every two workers of a task; ``pairwise_iou``
     is the mean overlap of matched boxes. None where no two workers answered the same task.
+
+    :param totals: of ``agreement_sums``.
     """
-    usable = columns.box_usable
-    others = columns.task_answers[columns.box_task] - 1
-    alike = pairs.same_category
     return {
-        "krippendorff_alpha": _alpha(columns, groups),
-        "pairwise_iou": _mean(pairs.iou),
-        "pairwise_f1": _ratio(2 * int(alike.sum()), int(others[usable].sum())),
+        "krippendorff_alpha": alpha_of(totals["observed"], totals["values"]),
+        "pairwise_iou": _ratio(totals["iou"], totals["pairs"]),
+        "pairwise_f1": _ratio(2 * totals["alike"], totals["others"]),
         "by_category": [
-            _category_report(columns, pairs, number, usable & (columns.box_category == number))
-            for number in range(len(columns.categories))
+            {
+                "category": category,
+                "boxes": int(boxes),
+                "pairwise_iou": _ratio(iou, inside),
+                "pairwise_f1": _ratio(2 * inside, others),
+            }
+            for category, (boxes, others, inside, iou) in zip(
+                categories, totals["by_category"].tolist(), strict=True
+            )
         ],
-        "confusion": confusion(columns, groups),
+        "confusion": confusion(categories, totals["confusion"]),
     }
 
 
-def confusion(columns: AnswerColumns, groups: Groups) -> list[dict[str, Any]]:
-    """How often workers named an object of a category as which; only what occurs, sorted.
+def confusion_counts(columns: AnswerColumns, groups: Groups) -> Ints:
+    """How often workers named an object of a category as which.
 
-    ``worker`` is null where a worker did not draw the object; ``consensus`` is null where the majority did
-    not.
+    A row a category of the consensus, a column a worker's; the first of each is for what is not drawn.
     """
     usable = columns.box_usable
     group = groups.box_group[usable]
@@ -111,39 +137,42 @@ def confusion(columns: AnswerColumns, groups: Groups) -> list[dict[str, Any]]:
     missed = (groups.answers - groups.votes)[groups.accepted]
     weights = np.r_[np.ones(len(group), np.int64), missed]
     width = len(columns.categories) + 1
-    counts = np.bincount((truth + 1) * width + given + 1, weights=weights, minlength=width * width)
-    names: list[str | None] = [None, *columns.categories]
+    counts: Ints = np.bincount((truth + 1) * width + given + 1, weights=weights, minlength=width * width)
+    return counts.reshape(width, width)
+
+
+def confusion(categories: Sequence[str], counts: Ints) -> list[dict[str, Any]]:
+    """``confusion_counts`` as a list; only what occurs, sorted.
+
+    ``worker`` is null where a worker did not draw the object; ``consensus`` is null where the majority did
+    not.
+    """
+    names: list[str | None] = [None, *categories]
     return [
-        {"consensus": names[cell // width], "worker": names[cell % width], "count": int(counts[cell])}
-        for cell in np.flatnonzero(counts).tolist()
+        {"consensus": names[row], "worker": names[column], "count": int(counts[row, column])}
+        for row, column in np.argwhere(counts).tolist()
     ]
 
 
-def _alpha(columns: AnswerColumns, groups: Groups) -> float | None:
+def _coincidences(columns: AnswerColumns, groups: Groups) -> tuple[float, Floats]:
     """Units are matched objects, opinions are categories or `did not draw it`, one a worker who answered."""
     usable = columns.box_usable
     drawn = groups.votes > 0
     absent = np.repeat(np.flatnonzero(drawn), (groups.answers - groups.votes)[drawn])
-    return krippendorff_alpha(
+    return coincidences(
         np.r_[groups.box_group[usable], absent],
         np.r_[columns.box_category[usable], np.full(len(absent), len(columns.categories))],
+        len(columns.categories) + 1,
     )
 
 
-def _category_report(columns: AnswerColumns, pairs: BoxPairs, number: int, boxes: Bools) -> dict[str, Any]:
+def _category_sums(columns: AnswerColumns, pairs: BoxPairs, number: int) -> tuple[float, ...]:
+    """Boxes of a category, boxes they could have been matched with, matched pairs, their overlap."""
+    boxes = columns.box_usable & (columns.box_category == number)
     inside = pairs.same_category & (columns.box_category[pairs.first] == number)
     others = columns.task_answers[columns.box_task] - 1
-    return {
-        "category": columns.categories[number],
-        "boxes": int(boxes.sum()),
-        "pairwise_iou": _mean(pairs.iou[inside]),
-        "pairwise_f1": _ratio(2 * int(inside.sum()), int(others[boxes].sum())),
-    }
-
-
-def _mean(values: Floats) -> float | None:
-    return float(values.mean()) if len(values) else None
+    return boxes.sum(), others[boxes].sum(), inside.sum(), pairs.iou[inside].sum()
 
 
 def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+    return float(part / whole) if whole else None

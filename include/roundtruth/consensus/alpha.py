@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from roundtruth.consensus.matching import Ints
+from roundtruth.consensus.matching import Floats, Ints
 
 
 def krippendorff_alpha(unit: Ints, value: Ints) -> float | None:
@@ -19,17 +19,31 @@ def krippendorff_alpha(unit: Ints, value: Ints) -> float | None:
     :return: 1 for perfect agreement, 0 for chance, below 0 for less than chance; None where no two opinions
         can be compared. Where all opinions are the same value there is nothing to disagree on: 1.
     """
+    return alpha_of(*coincidences(unit, value, int(value.max(initial=0)) + 1))
+
+
+def coincidences(unit: Ints, value: Ints, values: int) -> tuple[float, Floats]:
+    """The observed disagreement of opinions, and how often each of so many values occurs.
+
+    Both can be added up over opinions on different units.
+    """
     _, unit = np.unique(unit, return_inverse=True)
     people = np.bincount(unit)
     paired = people[unit] >= 2 if len(unit) else np.zeros(0, bool)
     if not paired.any():
-        return None
+        return 0.0, np.zeros(values)
     unit, value = unit[paired], value[paired]
-    width = int(value.max()) + 1
-    cells, votes = np.unique(unit * width + value, return_counts=True)
-    agreeing = np.bincount(cells // width, weights=votes**2, minlength=len(people))
+    cells, votes = np.unique(unit * values + value, return_counts=True)
+    agreeing = np.bincount(cells // values, weights=votes**2, minlength=len(people))
     several = people >= 2
     observed = float(((people**2 - agreeing)[several] / (people[several] - 1)).sum())
-    totals = np.bincount(value).astype(np.float64)
-    expected = float(len(unit) ** 2 - (totals**2).sum()) / (len(unit) - 1)
+    return observed, np.bincount(value, minlength=values).astype(np.float64)
+
+
+def alpha_of(observed: float, totals: Floats) -> float | None:
+    """Alpha of ``coincidences``."""
+    opinions = int(totals.sum())
+    if not opinions:
+        return None
+    expected = float(opinions**2 - (totals**2).sum()) / (opinions - 1)
     return 1 - observed / expected if expected else 1.0

@@ -7,7 +7,7 @@ relabel job make one task, jobs over different categories make different tasks o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ _PLACE = ["left", "top", "width", "height"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnswerColumns:
-    """Answers of a round. Numbers of images, workers and categories follow their sorted names.
+    """Answers of a round, or of a part. Numbers of images, workers and categories follow their sorted names.
 
     Workers are numbered by their ids and stand by their pseudonyms: results do not depend on the key.
 
@@ -95,6 +95,36 @@ def answer_columns(
         repeated_answers=repeated,
         **_boxes(answers, kept, task, worker, row_answer),
     )
+
+
+def worker_ids(answers: pd.DataFrame) -> list[str]:
+    """The ids of the workers of an answers table, in the order of their numbers."""
+    return _numbered(answers["worker"])[0]
+
+
+def renumbered(
+    columns: AnswerColumns, ids: Sequence[str], workers: Mapping[str, str], categories: Sequence[str]
+) -> AnswerColumns:
+    """The columns of a part with the numbers that workers and categories have in the whole round.
+
+    :param ids: of the part's workers, by their numbers.
+    :param workers: pseudonyms of all the round's workers by their sorted ids; ``categories``: sorted.
+    """
+    of_worker = _places(ids, list(workers))
+    of_category = _places(columns.categories, categories)
+    return replace(
+        columns,
+        workers=list(workers.values()),
+        categories=list(categories),
+        answer_worker=of_worker[columns.answer_worker],
+        box_worker=of_worker[columns.box_worker],
+        box_category=of_category[columns.box_category],
+    )
+
+
+def _places(names: Sequence[str], of: Sequence[str]) -> Ints:
+    place = {name: number for number, name in enumerate(of)}
+    return np.array([place[name] for name in names], np.int64)
 
 
 def _text(answers: pd.DataFrame, column: str) -> pd.Series[Any]:

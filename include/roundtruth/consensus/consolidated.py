@@ -13,6 +13,7 @@ from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.chunks import chunks_of_rows
 from roundtruth.consensus.majority import Groups, label_frame
 from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
+from roundtruth.consensus.parts import Totals
 from roundtruth.errors import ConsensusError
 
 _NEEDED = ("source_ref", "category", "left", "top", "width", "height")
@@ -26,7 +27,7 @@ def score_consolidated(
     min_iou: float,
     categories_by_job: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Ground Truth's boxes as a label table, scored by our votes, and how they compare with our majority.
+    """Ground Truth's boxes as a label table, scored by our votes, and what adds to ``comparison``.
 
     Each box takes votes, answers and score of the matched group of answers, one to one by overlap. A box that
     matches none (an auto-labeled image, or a box that was averaged away from its answers) has score 0 and no
@@ -56,8 +57,22 @@ def score_consolidated(
         }
     )
     overlaps = overlap(edges[matched], groups.edges[group[matched]])
-    comparison = _comparison(columns, groups, boxes, group, overlaps)
-    return labels, {**comparison, "boxes_of_relabel_jobs": int((~of_first_job).sum())}
+    compared = _compared(columns, groups, boxes, group, overlaps)
+    return labels, {**compared, "boxes_of_relabel_jobs": int((~of_first_job).sum())}
+
+
+def comparison(totals: Totals) -> dict[str, Any]:
+    """How Ground Truth's boxes compare with our majority."""
+    boxes, agreed = totals["boxes"], totals["also_ours"]
+    return {
+        "boxes": boxes,
+        "also_ours": agreed,
+        "without_majority": boxes - agreed,
+        "only_ours": totals["ours"] - agreed,
+        "other_category": totals["other_category"],
+        "mean_iou": totals["iou"] / agreed if agreed else None,
+        "boxes_of_relabel_jobs": totals["boxes_of_relabel_jobs"],
+    }
 
 
 def first_of_jobs(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Sequence[str]] | None) -> Bools:
@@ -119,7 +134,7 @@ def _jobs(columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, group: In
     ]
 
 
-def _comparison(
+def _compared(
     columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, group: Ints, overlaps: Floats
 ) -> dict[str, Any]:
     matched = group[group >= 0]
@@ -129,8 +144,7 @@ def _comparison(
     return {
         "boxes": len(boxes),
         "also_ours": int(agreed.sum()),
-        "without_majority": len(boxes) - int(agreed.sum()),
-        "only_ours": int(groups.accepted.sum()) - int(agreed.sum()),
+        "ours": int(groups.accepted.sum()),
         "other_category": int((names != ours)[agreed].sum()),
-        "mean_iou": float(overlaps[agreed].mean()) if agreed.any() else None,
+        "iou": float(overlaps[agreed].sum()),
     }

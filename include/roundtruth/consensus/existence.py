@@ -9,29 +9,29 @@ several workers draw at the same distracting place; and groups that nobody drew,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
-from roundtruth.consensus.grouped_boxes import Opinions, sums
+from roundtruth.consensus.grouped_boxes import Opinions
 from roundtruth.consensus.matching import Bools, Floats
+from roundtruth.consensus.noticing import (
+    FALSE_PLACE,
+    OBJECT,
+    RIDGE,
+    Likelihood,
+    Side,
+    improved_side,
+    likelihood,
+    logistic,
+    newton_step,
+    tell,
+    usual_side,
+)
+from roundtruth.consensus.parts import Keep, Totals
 
-# Latent points and their shares, in units of the spread. Two are as good as five (measured), and faster.
-_DIFFICULTY = ((-1.0, 0.5), (1.0, 0.5))  # a hard or an easy object
-_DISTRACTION = ((-1.0, 0.5), (1.0, 0.5))  # a false place attracts little or much
-
-# Log odds before anything was seen. A usual worker draws .88 of the objects and .08 of the false places; both
-# are weak (five workers' worth), but keep a round of ten images on the ground.
-_USUAL_DRAWS, _USUAL_FALSE = 2.0, -2.5
-_POOL_WORKERS = 5.0
-# Variance of log odds between workers before any was seen, weighing as so many workers: a pool that is alike
-# must not be told apart by chance, which with two answers an image throws good boxes away.
-_BETWEEN_WORKERS, _BETWEEN_WEIGHT = 1.0, 5.0
 _MORE_REAL = 0.0  # log odds of object against false place
-_SPREAD, _SPREAD_WEIGHT = 1.5, 20.0  # standard deviation of difficulty, and its weight in objects
-_RIDGE = 20.0  # weight of "no effect" for each covariate, in objects
-_LARGEST_STEP = 1.0  # of Newton's method, in log odds
 # People err together (one distracting shadow, one hidden leg), more than any model here knows, so votes say
 # less than independent ones would. Real answers are best predicted by .5 to .6 of the log odds, simulated
 # independent ones by all of them.
@@ -69,104 +69,103 @@ class Existence:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Side:
-    """One of the two explanations of a group: an object, or a false place."""
+class Noticed:
+    """A part: who drew which group, and what else is known of each group.
 
-    worker: Floats  # log odds of drawing it
-    effect: Floats  # of the covariates
-    spread: float
-    usual: float  # log odds of the usual worker
-    between: float  # variance of log odds between workers
+    ``covariates``: centred over all parts, shape (groups, any). ``evidence``: log likelihood ratio for
+    "object" of its categories.
+    """
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Likelihood:
-    """Of each group under one side, a column a latent point: all opinions, and nobody drew it."""
-
-    log: Floats
-    unseen: Floats
+    opinions: Opinions
+    covariates: Floats
+    evidence: Floats
 
 
 def estimate_existence(
     opinions: Opinions, covariates: Floats, evidence: Floats, known: ExistenceSkill
 ) -> Existence:
-    """Estimate which groups are objects, and how workers notice them.
+    """``existence_of_parts`` of a round that is one part."""
+    part = Noticed(opinions=opinions, covariates=covariates, evidence=evidence)
+    (existence,) = existence_of_parts([part], known)
+    return existence
 
-    :param covariates: of each group, centred, shape (groups, any).
-    :param evidence: log likelihood ratio for "object" of what else is known of each group (its categories).
+
+def existence_of_parts(
+    parts: Collection[Noticed], known: ExistenceSkill, *, keep: Keep = list
+) -> Collection[Existence]:
+    """Estimate which groups are objects, and how workers notice them, who are the same in all parts.
+
     :param known: what earlier rounds say.
     """
-    groups, width = covariates.shape
+    width = next(iter(parts)).covariates.shape[1]
     workers = len(known.draws)
-    real = _Side(
-        worker=np.full(workers, _USUAL_DRAWS),
-        effect=np.zeros(width),
-        spread=_SPREAD,
-        usual=_USUAL_DRAWS,
-        between=_BETWEEN_WORKERS,
-    )
-    false = _Side(
-        worker=np.full(workers, _USUAL_FALSE),
-        effect=np.zeros(width),
-        spread=1.0,
-        usual=_USUAL_FALSE,
-        between=_BETWEEN_WORKERS,
-    )
-    design = np.concatenate([np.ones((groups, 1)), covariates], axis=1)
+    real = usual_side(OBJECT, workers, width)
+    false = usual_side(FALSE_PLACE, workers, width)
     odds = np.zeros(width + 1)
     odds[0] = _MORE_REAL
-    probability = np.zeros(groups)
-    coincidence = _HEAD_START * (opinions.sum(opinions.drew) > 1)
-    weights = (np.zeros(workers), np.zeros(workers))
+    probability = keep(np.zeros(len(part.evidence)) for part in parts)
     for iteration in range(_ITERATIONS):
-        before = probability
-        prior = _logistic(design @ odds)
-        parts = (
-            _likelihood(opinions, covariates, real, _DIFFICULTY),
-            _likelihood(opinions, covariates, false, _DISTRACTION),
+        totals = Totals()
+        head_start = _HEAD_START if iteration < _HEAD_START_ITERATIONS else 0.0
+        probability = keep(
+            _explained(part, before, (real, false), odds, head_start, totals)
+            for part, before in zip(parts, probability, strict=True)
         )
-        start = coincidence if iteration < _HEAD_START_ITERATIONS else 0.0
-        shares, unseen = _explain(prior, parts, evidence + start)
-        probability = shares[0].sum(axis=1)
-        real, draws_weight = _improve(
-            opinions, covariates, real, _DIFFICULTY, shares[0], unseen[0],
-            (known.draws, known.draws_weight), fixed=False,
-        )  # fmt: skip
-        false, false_weight = _improve(
-            opinions, covariates, false, _DISTRACTION, shares[1], unseen[1],
-            (known.false, known.false_weight), fixed=True,
-        )  # fmt: skip
-        weights = (draws_weight + known.draws_weight, false_weight + known.false_weight)
-        total = probability + unseen[0].sum(axis=1), shares[1].sum(axis=1) + unseen[1].sum(axis=1)
-        odds = _improve_odds(design, odds, total, prior)
-        if iteration > _LEAST_ITERATIONS and groups and float(np.abs(probability - before).mean()) < _SETTLED:
+        real = improved_side(OBJECT, real, totals, (known.draws, known.draws_weight))
+        false = improved_side(FALSE_PLACE, false, totals, (known.false, known.false_weight))
+        odds = _improved_odds(odds, totals)
+        groups, change = totals["groups"], totals["change"]
+        if iteration > _LEAST_ITERATIONS and groups and change / groups < _SETTLED:
             break
     skill = ExistenceSkill(
-        draws=real.worker, draws_weight=weights[0], false=false.worker, false_weight=weights[1]
+        draws=real.worker,
+        draws_weight=totals[f"{OBJECT.name}_carried"] + known.draws_weight,
+        false=false.worker,
+        false_weight=totals[f"{FALSE_PLACE.name}_carried"] + known.false_weight,
     )
-    judged = opinions.sum(opinions.drew * (known.draws_weight > 0)[opinions.worker]) > 0
-    return Existence(real=_tempered(probability), judged=judged, skill=skill)
+    return keep(
+        Existence(real=_tempered(one), judged=_judged(part.opinions, known), skill=skill)
+        for part, one in zip(parts, probability, strict=True)
+    )
 
 
-def _likelihood(
-    opinions: Opinions, covariates: Floats, side: _Side, points: tuple[tuple[float, float], ...]
-) -> _Likelihood:
-    base = side.worker[opinions.worker] + (covariates @ side.effect)[opinions.group]
-    drawn = opinions.sum(opinions.drew * base)
-    votes = opinions.sum(opinions.drew)
-    log, unseen = np.zeros((len(drawn), len(points))), np.zeros((len(drawn), len(points)))
-    for column, (point, _) in enumerate(points):
-        nobody = -opinions.sum(_softplus(base + side.spread * point))
-        log[:, column] = drawn + votes * side.spread * point + nobody
-        unseen[:, column] = np.exp(nobody)
-    return _Likelihood(log=log, unseen=unseen)
+def _judged(opinions: Opinions, known: ExistenceSkill) -> Bools:
+    judged: Bools = opinions.sum(opinions.drew * (known.draws_weight > 0)[opinions.worker]) > 0
+    return judged
+
+
+def _explained(
+    part: Noticed, before: Floats, sides: tuple[Side, Side], odds: Floats, head_start: float, totals: Totals
+) -> Floats:
+    """The E-step of a part: the probability of each group; what it tells of the workers joins the totals."""
+    opinions, covariates = part.opinions, part.covariates
+    design = np.concatenate([np.ones((len(before), 1)), covariates], axis=1)
+    prior = logistic(design @ odds)
+    likely = (
+        likelihood(OBJECT, opinions, covariates, sides[0]),
+        likelihood(FALSE_PLACE, opinions, covariates, sides[1]),
+    )
+    start = head_start * (opinions.sum(opinions.drew) > 1)
+    shares, unseen = _explain(prior, likely, part.evidence + start)
+    probability: Floats = shares[0].sum(axis=1)
+    tell(OBJECT, opinions, covariates, sides[0], shares[0], unseen[0], totals)
+    tell(FALSE_PLACE, opinions, covariates, sides[1], shares[1], unseen[1], totals)
+    real, false = probability + unseen[0].sum(axis=1), shares[1].sum(axis=1) + unseen[1].sum(axis=1)
+    of_group = real + false
+    totals.add(
+        groups=len(before),
+        change=float(np.abs(probability - before).sum()),
+        odds_gradient=design.T @ (real - of_group * prior),
+        odds_bend=(design * (of_group * prior * (1 - prior))[:, None]).T @ design,
+    )
+    return probability
 
 
 def _explain(
-    prior: Floats, parts: tuple[_Likelihood, _Likelihood], evidence: Floats
+    prior: Floats, parts: tuple[Likelihood, Likelihood], evidence: Floats
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """The E-step: the share of each side and point in each group, and the unseen groups it stands for."""
-    share_of = (prior[:, None] * _shares(_DIFFICULTY), (1 - prior)[:, None] * _shares(_DISTRACTION))
+    share_of = (prior[:, None] * OBJECT.shares, (1 - prior)[:, None] * FALSE_PLACE.shares)
     logs = (parts[0].log + evidence[:, None], parts[1].log)
     top = np.maximum(logs[0].max(axis=1), logs[1].max(axis=1))[:, None]
     likely = [share * np.exp(log - top) for share, log in zip(share_of, logs, strict=True)]
@@ -177,106 +176,16 @@ def _explain(
     return (likely[0] / total, likely[1] / total), (unseen[0], unseen[1])
 
 
-def _improve(
-    opinions: Opinions,
-    covariates: Floats,
-    side: _Side,
-    points: tuple[tuple[float, float], ...],
-    share: Floats,
-    unseen: Floats,
-    known: tuple[Floats, Floats],
-    *,
-    fixed: bool,
-) -> tuple[_Side, Floats]:
-    """The M-step of one side: a step of Newton's method for each worker, the covariates and the spread.
-
-    :param known: log odds of each worker from earlier rounds, and their weight.
-    :param fixed: leave covariates and spread as they are.
-    :return: the side, and how much this round says of each worker.
-    """
-    base = side.worker[opinions.worker] + (covariates @ side.effect)[opinions.group]
-    residual: Floats = share.sum(axis=1)[opinions.group] * opinions.drew
-    # The spread learns from all opinions at once: what is drawn more at easy points, and less at hard ones.
-    spread_gradient, spread_curvature = (
-        float(((share @ _places(points)) * opinions.sum(opinions.drew)).sum()),
-        0.0,
-    )
-    curvature = np.zeros(len(base))
-    total = share + unseen
-    for column, (point, _) in enumerate(points):
-        drawn = _logistic(base + side.spread * point)
-        expected = total[:, column][opinions.group] * drawn
-        bend = expected * (1 - drawn)
-        residual -= expected
-        curvature += bend
-        spread_gradient -= float(expected.sum()) * point
-        spread_curvature += float(bend.sum()) * point**2
-    workers = len(side.worker)
-    told = sums(opinions.worker, curvature, workers)
-    # For what is carried over: with nobody beside him a worker cannot be judged.
-    others = 1 - 1 / np.diff(np.r_[opinions.starts, len(base)])
-    carried = sums(opinions.worker, curvature * others[opinions.group], workers)
-    pull = 1 / side.between
-    gradient = sums(opinions.worker, residual, workers)
-    gradient += pull * (side.usual - side.worker) + known[1] * (known[0] - side.worker)
-    worker = side.worker + _step(gradient / (told + pull + known[1]))
-    prior = _USUAL_FALSE if fixed else _USUAL_DRAWS
-    usual = float((pull * worker.sum() + prior * _POOL_WORKERS) / (pull * workers + _POOL_WORKERS))
-    apart = float(((worker - usual) ** 2 + 1 / (told + pull + known[1])).sum())
-    between = (apart + _BETWEEN_WEIGHT * _BETWEEN_WORKERS) / (workers + _BETWEEN_WEIGHT)
-    if fixed:
-        return replace(side, worker=worker, usual=usual, between=between), carried
-    by_group, bend_by_group = opinions.sum(residual), opinions.sum(curvature)
-    slope = covariates.T @ by_group - _RIDGE * side.effect
-    bend_matrix = (covariates * bend_by_group[:, None]).T @ covariates + _RIDGE * np.eye(covariates.shape[1])
-    spread_gradient -= _SPREAD_WEIGHT * (side.spread - _SPREAD)
-    spread = side.spread + _step(spread_gradient / (spread_curvature + _SPREAD_WEIGHT)) / 3
-    return (
-        _Side(
-            worker=worker,
-            effect=side.effect + _step(np.linalg.solve(bend_matrix, slope)) / 2,
-            spread=float(np.clip(spread, 0.3, 3.0)),
-            usual=usual,
-            between=between,
-        ),
-        carried,
-    )
-
-
-def _improve_odds(design: Floats, odds: Floats, total: tuple[Floats, Floats], prior: Floats) -> Floats:
+def _improved_odds(odds: Floats, totals: Totals) -> Floats:
     """A step for the log odds of object against false place, which also depend on the covariates."""
-    groups = total[0] + total[1]
     start = np.zeros(len(odds))
     start[0] = _MORE_REAL
-    gradient = design.T @ (total[0] - groups * prior) - _RIDGE * (odds - start)
-    bend = (design * (groups * prior * (1 - prior))[:, None]).T @ design + _RIDGE * np.eye(len(odds))
-    result: Floats = odds + _step(np.linalg.solve(bend, gradient))
+    gradient = totals["odds_gradient"] - RIDGE * (odds - start)
+    bend = totals["odds_bend"] + RIDGE * np.eye(len(odds))
+    result: Floats = odds + newton_step(np.linalg.solve(bend, gradient))
     return result
 
 
 def _tempered(probability: Floats) -> Floats:
     held = np.clip(probability, 1e-12, 1 - 1e-12)
-    return _logistic(_CORRELATED * (np.log(held) - np.log1p(-held)))
-
-
-def _shares(points: tuple[tuple[float, float], ...]) -> Floats:
-    return np.array([share for _, share in points])
-
-
-def _places(points: tuple[tuple[float, float], ...]) -> Floats:
-    return np.array([place for place, _ in points])
-
-
-def _step(step: Any) -> Any:
-    """A step of Newton's method, not too long; a number or an array."""
-    return np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-
-
-def _softplus(values: Floats) -> Floats:
-    result: Floats = np.log1p(np.exp(np.minimum(values, 30.0)))
-    return result
-
-
-def _logistic(values: Floats) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-np.clip(values, -30.0, 30.0)))
-    return result
+    return logistic(_CORRELATED * (np.log(held) - np.log1p(-held)))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from roundtruth.consensus.answer_columns import AnswerColumns
-from roundtruth.consensus.existence import Existence, estimate_existence
-from roundtruth.consensus.group_categories import GroupCategories, choose_categories
+from roundtruth.consensus.existence import Existence, Noticed, existence_of_parts
+from roundtruth.consensus.group_categories import GroupCategories, categories_of_parts
 from roundtruth.consensus.grouped_boxes import GroupedBoxes, grouped_boxes, opinions
 from roundtruth.consensus.majority import Groups, every_box, match_usable
 from roundtruth.consensus.matching import HAND_TOLERANCE, Floats, Ints
-from roundtruth.consensus.place import Places, estimate_places
+from roundtruth.consensus.parts import Keep, Totals
+from roundtruth.consensus.place import Places, places_of_parts
 from roundtruth.consensus.split_objects import join_split_objects
 from roundtruth.consensus.worker_skills import (
     WorkerSkills,
@@ -37,7 +39,7 @@ _FIRST_ITERATIONS = 8  # of place, before existence is known: enough to see what
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FusedRound:
-    """The groups with their probabilities (``groups.score``), and the skills after this round.
+    """The groups of a part with their probabilities (``groups.score``), and the skills after this round.
 
     A group's probability is that of a right label: an object, of this category, and overlapping the true box
     by half at least. Existence alone promises too much where few drew a box: the object may be there and the
@@ -55,28 +57,99 @@ class FusedRound:
 
 
 def fuse_boxes(columns: AnswerColumns, *, min_iou: float, skills: WorkerSkills | None = None) -> FusedRound:
+    """``fuse_parts`` of a round that is one part."""
+    (fused,) = fuse_parts([columns], min_iou=min_iou, skills=skills)
+    return fused
+
+
+def fuse_parts(
+    parts: Collection[AnswerColumns],
+    *,
+    min_iou: float,
+    skills: WorkerSkills | None = None,
+    keep: Keep = list,
+) -> Collection[FusedRound]:
     """Match the boxes of all tasks and estimate what they are.
 
     A group is an object when that is likelier than not (and, with one worker and nothing else known, always:
     there is nobody to ask).
 
+    :param parts: columns of all parts, whose workers and categories have the same numbers.
     :param skills: what earlier rounds say of the workers.
     """
     skills = skills or WorkerSkills()
-    known = drawing_skill(skills, columns.workers)
-    boxes = grouped_boxes(columns, match_usable(columns, min_iou, HAND_TOLERANCE))
-    first = estimate_places(boxes, np.ones(boxes.groups), known, iterations=_FIRST_ITERATIONS)
-    grown = first.edges + HAND_TOLERANCE * np.array([-1.0, -1.0, 1.0, 1.0])
-    boxes = join_split_objects(boxes, grown, min_iou=SAME_OBJECT_IOU)
-    asked = opinions(columns, boxes)
-    covariates = _covariates(columns, boxes)
-    real = boxes.votes / np.maximum(columns.task_answers[boxes.task], 1)
-    categories = choose_categories(boxes, real, category_skill(skills, columns.workers))
-    existence = estimate_existence(
-        asked, covariates, categories.evidence, existence_skill(skills, columns.workers)
+    workers = next(iter(parts)).workers
+    drawing, naming = drawing_skill(skills, workers), category_skill(skills, workers)
+    matched = keep(grouped_boxes(one, match_usable(one, min_iou, HAND_TOLERANCE)) for one in parts)
+    first = places_of_parts(
+        matched,
+        keep(np.ones(boxes.groups) for boxes in matched),
+        drawing,
+        iterations=_FIRST_ITERATIONS,
+        keep=keep,
     )
-    places = estimate_places(boxes, existence.real, known)
-    categories = choose_categories(boxes, existence.real, category_skill(skills, columns.workers))
+    grouped = keep(
+        join_split_objects(boxes, _grown(places.edges), min_iou=SAME_OBJECT_IOU)
+        for boxes, places in zip(matched, first, strict=True)
+    )
+    del matched, first
+    votes = keep(_votes(one, boxes) for one, boxes in zip(parts, grouped, strict=True))
+    categories = categories_of_parts(grouped, votes, naming, keep=keep)
+    existence = existence_of_parts(
+        keep(_noticed(parts, grouped, categories)), existence_skill(skills, workers), keep=keep
+    )
+    real = keep(one.real for one in existence)
+    places = places_of_parts(grouped, real, drawing, keep=keep)
+    categories = categories_of_parts(grouped, real, naming, keep=keep)
+    return keep(
+        _fused(*found, skills) for found in zip(parts, grouped, existence, places, categories, strict=True)
+    )
+
+
+def _grown(edges: Floats) -> Floats:
+    return edges + HAND_TOLERANCE * np.array([-1.0, -1.0, 1.0, 1.0])
+
+
+def _votes(columns: AnswerColumns, boxes: GroupedBoxes) -> Floats:
+    result: Floats = boxes.votes / np.maximum(columns.task_answers[boxes.task], 1)
+    return result
+
+
+def _noticed(
+    parts: Collection[AnswerColumns],
+    grouped: Collection[GroupedBoxes],
+    categories: Collection[GroupCategories],
+) -> Iterator[Noticed]:
+    """With what makes an object hard for everybody, its size and the crowd around it, centred."""
+    totals = Totals()
+    for columns, boxes in zip(parts, grouped, strict=True):
+        totals.add(groups=boxes.groups, hard=_size_and_crowd(columns, boxes).sum(axis=0))
+    centre = totals["hard"] / max(totals["groups"], 1)
+    for columns, boxes, named in zip(parts, grouped, categories, strict=True):
+        yield Noticed(
+            opinions=opinions(columns, boxes),
+            # A usual difference is a factor of e^0.5; a fixed unit keeps equal sizes harmless.
+            covariates=(_size_and_crowd(columns, boxes) - centre) / 0.5,
+            evidence=named.evidence,
+        )
+
+
+def _size_and_crowd(columns: AnswerColumns, boxes: GroupedBoxes) -> Floats:
+    edges = boxes.sum(boxes.edges) / np.maximum(boxes.votes, 1)[:, None]
+    sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)
+    size = np.log(np.sqrt(sides.prod(axis=1)))
+    crowd = np.log(np.bincount(boxes.task, minlength=len(columns.task_answers))[boxes.task])
+    return np.stack([size, crowd], axis=1)
+
+
+def _fused(
+    columns: AnswerColumns,
+    boxes: GroupedBoxes,
+    existence: Existence,
+    places: Places,
+    categories: GroupCategories,
+    skills: WorkerSkills,
+) -> FusedRound:
     groups = _groups(columns, boxes, existence, places, categories)
     number = _numbers(groups.box_group, boxes)
     probability, misplaced = np.ones(len(groups.votes)), np.zeros(len(groups.votes))
@@ -90,21 +163,6 @@ def fuse_boxes(columns: AnswerColumns, *, min_iou: float, skills: WorkerSkills |
         misplaced=misplaced,
         skills=renewed_skills(skills, columns.workers, existence.skill, categories.skill, places.skill),
     )
-
-
-def _covariates(columns: AnswerColumns, boxes: GroupedBoxes) -> Floats:
-    """What makes an object hard for everybody: its size and the crowd around it, centred."""
-    edges = boxes.sum(boxes.edges) / np.maximum(boxes.votes, 1)[:, None]
-    sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)
-    size = np.log(np.sqrt(sides.prod(axis=1)))
-    crowd = np.log(np.bincount(boxes.task, minlength=len(columns.task_answers))[boxes.task])
-    # A usual difference is a factor of e^0.5; a fixed unit keeps equal sizes harmless.
-    return np.stack([_centred(size), _centred(crowd)], axis=1) / 0.5
-
-
-def _centred(values: Any) -> Floats:
-    result: Floats = values - values.mean() if len(values) else values
-    return result
 
 
 def _overlaps_less(places: Places, overlap: float) -> Floats:

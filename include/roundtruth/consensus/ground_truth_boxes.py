@@ -28,13 +28,11 @@ def beside_ground_truth(
     edges, theirs = _edges(labels), _edges(consolidated)
     beside = np.full(len(labels), -1)
     given = consolidated.groupby(["source_ref", "job"], sort=True).indices
+    our_names, their_names = (one["category"].to_numpy(object) for one in (labels, consolidated))
     for image_and_job, rows in labels.groupby(["source_ref", "job"], sort=True).indices.items():
         candidates = given.get(image_and_job)
         if candidates is not None:
-            same = np.equal.outer(
-                labels["category"].to_numpy(object)[rows],
-                consolidated["category"].to_numpy(object)[candidates],
-            )
+            same = np.equal.outer(our_names[rows], their_names[candidates])
             ours, found = _pairs(edges[rows], theirs[candidates], same, min_iou)
             beside[rows[ours]] = candidates[found]
     only = np.ones(len(consolidated), bool)

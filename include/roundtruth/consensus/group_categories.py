@@ -11,12 +11,15 @@ Only categories that somebody chose are considered, so cost does not grow with t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
+from roundtruth.consensus.category_choices import Choices, candidates, numbered_alike
 from roundtruth.consensus.grouped_boxes import GroupedBoxes, sums
-from roundtruth.consensus.matching import Bools, Floats, Ints
+from roundtruth.consensus.matching import Floats, Ints
+from roundtruth.consensus.parts import Keep, Totals
 
 _USUALLY_RIGHT = 0.9
 _POOL_BOXES = 6.0  # that the pool weighs against a worker's own, before it is known how alike workers are
@@ -54,49 +57,67 @@ class GroupCategories:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Choices:
-    """Candidates: a group with a category that one of its boxes names. Pairs: a box with each candidate."""
+class _Found:
+    """Of a part: the share of each candidate in its group, and the log likelihood of each group."""
 
-    group: Ints
-    category: Ints
-    votes: Ints
-    box: Ints
-    candidate: Ints
-    same: Bools
-    cell: Ints  # of each pair: number of its worker, the candidate and the box's category
-    row: Ints  # of each pair: number of its worker and the candidate
+    share: Floats
+    log: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Habits:
+    """What is taken of workers and their pool in one iteration."""
+
+    skill: CategorySkill
+    better: Floats  # of each worker: how much likelier a right category is than for the pool, in log odds
+    frequency: Floats  # of each category
+    of_pool: Floats  # of each category: log odds that the pool names it rightly
+    instead: Floats  # of each wrong choice: its share in the wrong ones of its true category
+    own: Floats  # of each cell, boxes
+    of_row: Floats  # of each row, boxes
 
 
 def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -> GroupCategories:
-    """Estimate the category of each group.
+    """``categories_of_parts`` of a round that is one part."""
+    (categories,) = categories_of_parts([boxes], [real], known)
+    return categories
 
-    :param real: probability that each group is an object: false boxes teach nothing about confusion.
+
+def categories_of_parts(
+    parts: Collection[GroupedBoxes], real: Collection[Floats], known: CategorySkill, *, keep: Keep = list
+) -> Collection[GroupCategories]:
+    """Estimate the category of each group; workers and what they confuse are the same in all parts.
+
+    :param real: of each part, the probability that each group is an object: false boxes teach nothing about
+        confusion.
     :param known: counts of earlier rounds.
     """
-    choices = _candidates(boxes)
-    share = choices.votes / boxes.votes[choices.group]
-    # A box alone agrees with itself, whatever its worker knows.
-    weight = (real * (boxes.votes > 1))[choices.group]
-    right, answered = known.right, known.boxes
-    best = total = np.zeros(boxes.groups)
+    choices = numbered_alike(keep(candidates(boxes) for boxes in parts), keep)
+    totals = Totals()
+    found = keep(
+        _first_found(boxes, one, chance, totals)
+        for boxes, one, chance in zip(parts, choices, real, strict=True)
+    )
     for _ in range(_ITERATIONS):
-        told = (weight * share)[choices.candidate]
-        workers = boxes.worker[choices.box]
-        right = sums(workers, told * choices.same, boxes.workers) + known.right
-        answered = sums(workers, told, boxes.workers) + known.boxes
-        pool = (float(right.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(answered.sum()) + _POOL_BOXES)
-        pull = _alike(right, answered, pool)
-        accuracy = (right + pool * pull) / (answered + pull)
-        frequency = _frequency(boxes, choices, share, real)
-        better = _log_odds(accuracy) - _log_odds(np.array(pool))
-        log = _log_likelihood(boxes, choices, better, frequency, told)
-        best = np.full(boxes.groups, -np.inf)
-        np.maximum.at(best, choices.group, log)
-        likelihood = np.exp(log - best[choices.group])
-        total = sums(choices.group, likelihood, boxes.groups)
-        before, share = share, likelihood / total[choices.group]
-        if len(share) and float(np.abs(share - before).max()) < _SETTLED:
+        habits = _learn(totals, known)
+        totals = Totals()
+        found = keep(
+            _likely(boxes, one, chance, before, habits, totals)
+            for boxes, one, chance, before in zip(parts, choices, real, found, strict=True)
+        )
+        if totals["candidates"] and totals["change"] < _SETTLED:
             break
+    frequency = _frequency(totals)
+    return keep(
+        _chosen(boxes, one, last, frequency, habits.skill)
+        for boxes, one, last in zip(parts, choices, found, strict=True)
+    )
+
+
+def _chosen(
+    boxes: GroupedBoxes, choices: Choices, found: _Found, frequency: Floats, skill: CategorySkill
+) -> GroupCategories:
+    share = found.share
     most = np.zeros(boxes.groups)
     np.maximum.at(most, choices.group, share)
     behind = share < most[choices.group] - _NEARLY_TIED
@@ -107,39 +128,83 @@ def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -
     others[chosen] = 0
     runner_up = np.zeros(boxes.groups, np.int64)
     np.maximum.at(runner_up, choices.group, others)
-    anything = boxes.sum(np.log(_frequency(boxes, choices, share, real))[boxes.category])
+    anything = boxes.sum(np.log(frequency)[boxes.category])
     return GroupCategories(
         category=choices.category[chosen],
         probability=share[chosen],
         votes=choices.votes[chosen],
         runner_up_votes=runner_up,
         # A box alone says nothing either way.
-        evidence=np.where(boxes.votes > 1, np.log(total) + best - anything, 0.0),
-        skill=CategorySkill(right=right, boxes=answered),
+        evidence=np.where(boxes.votes > 1, found.log - anything, 0.0),
+        skill=skill,
     )
 
 
-def _candidates(boxes: GroupedBoxes) -> _Choices:
-    key, votes = np.unique(boxes.group * boxes.categories + boxes.category, return_counts=True)
-    group, category = np.divmod(key, max(boxes.categories, 1))
-    first = np.searchsorted(group, np.arange(boxes.groups))
-    count = np.bincount(group, minlength=boxes.groups)
-    of_box = count[boxes.group]
-    box = np.repeat(np.arange(len(boxes.group)), of_box)
-    place = np.arange(len(box)) - np.repeat(np.cumsum(of_box) - of_box, of_box)
-    candidate = place + first[boxes.group[box]]
-    same = category[candidate] == boxes.category[box]
-    row = np.unique(boxes.worker[box] * boxes.categories + category[candidate], return_inverse=True)[1]
-    cell = np.unique(row * boxes.categories + boxes.category[box], return_inverse=True)[1]
-    return _Choices(
-        group=group,
-        category=category,
-        votes=votes,
-        box=box,
-        candidate=candidate,
-        same=same,
-        cell=cell,
-        row=row,
+def _first_found(boxes: GroupedBoxes, choices: Choices, real: Floats, totals: Totals) -> _Found:
+    found = _Found(share=choices.votes / boxes.votes[choices.group], log=np.zeros(boxes.groups))
+    _tell(boxes, choices, found.share, real, totals)
+    return found
+
+
+def _likely(
+    boxes: GroupedBoxes, choices: Choices, real: Floats, before: _Found, habits: _Habits, totals: Totals
+) -> _Found:
+    """The E-step of a part; what it tells of the workers is added to the totals."""
+    log = _log_likelihood(boxes, choices, habits)
+    best = np.full(boxes.groups, -np.inf)
+    np.maximum.at(best, choices.group, log)
+    likelihood = np.exp(log - best[choices.group])
+    total = sums(choices.group, likelihood, boxes.groups)
+    share = likelihood / total[choices.group]
+    totals.reach(change=float(np.abs(share - before.share).max(initial=0.0)))
+    _tell(boxes, choices, share, real, totals)
+    return _Found(share=share, log=np.log(total) + best)
+
+
+def _tell(boxes: GroupedBoxes, choices: Choices, share: Floats, real: Floats, totals: Totals) -> None:
+    # A box alone agrees with itself, whatever its worker knows.
+    weight = (real * (boxes.votes > 1))[choices.group]
+    told = (weight * share)[choices.candidate]
+    hit = told * choices.same
+    workers, width = boxes.worker[choices.box], boxes.categories
+    named = choices.category[choices.candidate]
+    wrong = ~choices.same
+    totals.add(
+        candidates=len(share),
+        right=sums(workers, hit, boxes.workers),
+        answered=sums(workers, told, boxes.workers),
+        counts=sums(choices.category, share * real[choices.group], width),
+        hit=sums(named, hit, width),
+        asked=sums(named, told, width),
+        instead=sums(choices.wrong, told[wrong], len(choices.wrong_keys)),
+        of_truth=sums(named[wrong], told[wrong], width),
+        own=sums(choices.cell, told, len(choices.cell_keys)),
+        of_row=sums(choices.row, told, len(choices.row_keys)),
+    )
+    totals.hold(wrong_keys=choices.wrong_keys)
+
+
+def _learn(totals: Totals, known: CategorySkill) -> _Habits:
+    """The M-step: how often workers are right, and what the pool and each of them names instead."""
+    right, answered = totals["right"] + known.right, totals["answered"] + known.boxes
+    pool = (float(right.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(answered.sum()) + _POOL_BOXES)
+    pull = _alike(right, answered, pool)
+    accuracy = (right + pool * pull) / (answered + pull)
+    frequency = _frequency(totals)
+    hit, asked = totals["hit"], totals["asked"]
+    usual = (float(hit.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(asked.sum()) + _POOL_BOXES)
+    # Before anything was seen, a wrong category is taken as often as it occurs.
+    truth, given = np.divmod(totals["wrong_keys"], max(len(frequency), 1))
+    seen = totals["instead"] + 0.5 * frequency[given]
+    of_truth = totals["of_truth"] + 0.5 * (1 - frequency)
+    return _Habits(
+        skill=CategorySkill(right=right, boxes=answered),
+        better=_log_odds(accuracy) - _log_odds(np.array(pool)),
+        frequency=frequency,
+        of_pool=_log_odds((hit + usual * _POOL_BOXES) / (asked + _POOL_BOXES)),
+        instead=np.maximum(seen / np.maximum(of_truth[truth], _SMALLEST), _SMALLEST),
+        own=totals["own"],
+        of_row=totals["of_row"],
     )
 
 
@@ -164,36 +229,18 @@ def _log_odds(share: Floats) -> Floats:
     return result
 
 
-def _frequency(boxes: GroupedBoxes, choices: _Choices, share: Floats, real: Floats) -> Floats:
-    counts = sums(choices.category, share * real[choices.group], boxes.categories) + 0.5
+def _frequency(totals: Totals) -> Floats:
+    counts = totals["counts"] + 0.5
     result: Floats = counts / counts.sum()
     return result
 
 
-def _log_likelihood(
-    boxes: GroupedBoxes, choices: _Choices, better: Floats, frequency: Floats, told: Floats
-) -> Floats:
-    """Of each candidate, its prior included; confusions of the pool and of workers are renewed from ``told``.
-
-    :param better: of each worker, how much likelier a right category is than for the pool, in log odds.
-    """
-    wrong = ~choices.same
-    width = boxes.categories
-    truth, given = choices.category[choices.candidate[wrong]], boxes.category[choices.box[wrong]]
-    # Before anything was seen, a wrong category is taken as often as it occurs.
-    pairs, of_pair = np.unique(truth * width + given, return_inverse=True)
-    seen = sums(of_pair, told[wrong], len(pairs)) + 0.5 * frequency[pairs % max(width, 1)]
-    of_truth = sums(truth, told[wrong], width) + 0.5 * (1 - frequency)
-    instead = np.maximum(seen[of_pair] / np.maximum(of_truth[truth], _SMALLEST), _SMALLEST)
+def _log_likelihood(boxes: GroupedBoxes, choices: Choices, habits: _Habits) -> Floats:
+    """Of each candidate, its prior included."""
     named = choices.category[choices.candidate]
-    hit, asked = sums(named, told * choices.same, width), sums(named, told, width)
-    pool = (float(hit.sum()) + _USUALLY_RIGHT * _POOL_BOXES) / (float(asked.sum()) + _POOL_BOXES)
-    of_pool = _log_odds((hit + pool * _POOL_BOXES) / (asked + _POOL_BOXES))
-    usual = 1 / (1 + np.exp(-of_pool[named] - better[boxes.worker[choices.box]]))
-    usual[wrong] = (1 - usual[wrong]) * instead
-    own, of_row = (
-        sums(number, told, int(number.max(initial=-1)) + 1) for number in (choices.cell, choices.row)
-    )
-    confusion = (own[choices.cell] + _ROW_BOXES * usual) / (of_row[choices.row] + _ROW_BOXES)
+    usual = 1 / (1 + np.exp(-habits.of_pool[named] - habits.better[boxes.worker[choices.box]]))
+    wrong = ~choices.same
+    usual[wrong] = (1 - usual[wrong]) * habits.instead[choices.wrong]
+    confusion = (habits.own[choices.cell] + _ROW_BOXES * usual) / (habits.of_row[choices.row] + _ROW_BOXES)
     log = np.log(np.maximum(confusion, _SMALLEST))
-    return np.log(frequency[choices.category]) + sums(choices.candidate, log, len(choices.group))
+    return np.log(habits.frequency[choices.category]) + sums(choices.candidate, log, len(choices.group))

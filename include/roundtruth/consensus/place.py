@@ -12,12 +12,14 @@ at the lower quartile of the workers' biases, not at their mean. In a pool that 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from roundtruth.consensus.grouped_boxes import GroupedBoxes
 from roundtruth.consensus.matching import Floats
+from roundtruth.consensus.parts import Keep, Totals
 
 REFERENCE_SIDE = 100.0  # pixels: scatter and bias of workers are given for an object of this size
 OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])  # left and top grow outwards when they get smaller
@@ -56,50 +58,54 @@ class Places:
 def estimate_places(
     boxes: GroupedBoxes, real: Floats, known: DrawingSkill, *, iterations: int = _ITERATIONS
 ) -> Places:
-    """Estimate the place of each group and the skill of each worker.
+    """``places_of_parts`` of a round that is one part."""
+    (places,) = places_of_parts([boxes], [real], known, iterations=iterations)
+    return places
 
-    :param real: probability that each group is an object, shape (groups,): false boxes teach nothing.
+
+def places_of_parts(
+    parts: Collection[GroupedBoxes],
+    real: Collection[Floats],
+    known: DrawingSkill,
+    *,
+    iterations: int = _ITERATIONS,
+    keep: Keep = list,
+) -> Collection[Places]:
+    """Estimate the place of each group and the skill of each worker, who are the same in all parts.
+
+    :param real: of each part, the probability that each group is an object, shape (groups,): false boxes
+        teach nothing.
     :param known: what earlier rounds say; ``boxes`` 0 for a worker never seen.
     """
-    edges = median_edges(boxes)
-    growth = _growth(boxes, edges, real)
-    sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)[:, [0, 1, 0, 1]]
-    unit = (sides / REFERENCE_SIDE) ** growth  # of each group's edge; pixels of a worker times it are pixels
-    unit_box = unit[boxes.group]
-    # A box alone agrees with itself whatever its worker does.
-    weight = (real * (boxes.votes > 1))[boxes.group]
-    informative = boxes.sum_by_worker(weight * (1 - 1 / boxes.votes[boxes.group])) + known.boxes
-    slips = (boxes.edges - edges[boxes.group]) / unit_box
-    pool = float((weight[:, None] * slips**2).sum() + 4 * _SMALLEST_SCATTER) / (4 * weight.sum() + 4)
+    found = keep(_first_found(boxes) for boxes in parts)
+    growth = _growth(parts, found, real)
+    totals = Totals()
+    fixed = keep(
+        _fixed(boxes, one.edges, chance, growth, totals)
+        for boxes, one, chance in zip(parts, found, real, strict=True)
+    )
+    informative = totals["informative"] + known.boxes
+    pool = float(totals["squares"] + 4 * _SMALLEST_SCATTER) / (4 * totals["weight"] + 4)
     told = known.boxes / (known.boxes + _FEW_BOXES)
     state = _State(
         variance=told * known.variance + (1 - told) * pool,
         outward=told[:, None] * known.outward,
         usual=np.zeros(4),
         spread=np.full(4, pool),
-        pool=pool,
+        pool=float(pool),
     )
-    certainty = np.zeros(edges.shape)
     for iteration in range(iterations):
-        scatter = state.variance[boxes.worker][:, None] * unit_box**2 + _SMALLEST_SCATTER**2
-        outward = state.outward[boxes.worker] * unit_box
-        slips = (boxes.edges - edges[boxes.group]) * OUTWARDS - outward
-        trust = (_TAILS + 1) / (_TAILS + (slips**2 + certainty[boxes.group]) / scatter)
-        precision = trust / scatter
-        total = boxes.sum(precision)
-        before, edges = edges, boxes.sum(precision * (boxes.edges - OUTWARDS * outward)) / total
-        certainty = 1 / total
-        errors = (boxes.edges - edges[boxes.group]) * OUTWARDS / unit_box
-        doubt = certainty[boxes.group] / unit_box**2
-        state = _learn(boxes, errors, doubt, trust * weight[:, None], informative, weight, state, known)
-        if iteration > _LEAST_ITERATIONS and boxes.groups and float(np.abs(edges - before).mean()) < _SETTLED:
+        totals = Totals()
+        found = keep(
+            _placed(boxes, one, before, state, totals)
+            for boxes, one, before in zip(parts, fixed, found, strict=True)
+        )
+        state = _learn(totals, informative, state, known)
+        change, edges = totals["change"], totals["edges"]
+        if iteration > _LEAST_ITERATIONS and edges and change / edges < _SETTLED:
             break
-    skill = DrawingSkill(
-        variance=state.variance,
-        outward=state.outward,
-        boxes=informative,
-    )
-    return Places(edges=_ordered(edges), variance=certainty, skill=skill)
+    skill = DrawingSkill(variance=state.variance, outward=state.outward, boxes=informative)
+    return keep(Places(edges=_ordered(one.edges), variance=one.certainty, skill=skill) for one in found)
 
 
 def median_edges(boxes: GroupedBoxes) -> Floats:
@@ -114,6 +120,22 @@ def median_edges(boxes: GroupedBoxes) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class _Fixed:
+    """Of each box of a part: how much it teaches, and the pixels that a worker's pixel is on its edges."""
+
+    weight: Floats
+    unit: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """Where the groups of a part are so far, and the variance of that: shape (groups, 4)."""
+
+    edges: Floats
+    certainty: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _State:
     variance: Floats
     outward: Floats
@@ -122,20 +144,56 @@ class _State:
     pool: float  # variance of the usual worker
 
 
-def _learn(
-    boxes: GroupedBoxes,
-    errors: Floats,
-    doubt: Floats,
-    trust: Floats,
-    informative: Floats,
-    weight: Floats,
-    state: _State,
-    known: DrawingSkill,
-) -> _State:
+def _first_found(boxes: GroupedBoxes) -> _Found:
+    edges = median_edges(boxes)
+    return _Found(edges=edges, certainty=np.zeros(edges.shape))
+
+
+def _fixed(boxes: GroupedBoxes, edges: Floats, real: Floats, growth: float, totals: Totals) -> _Fixed:
+    sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)[:, [0, 1, 0, 1]]
+    unit = ((sides / REFERENCE_SIDE) ** growth)[boxes.group]
+    # A box alone agrees with itself whatever its worker does.
+    weight = (real * (boxes.votes > 1))[boxes.group]
+    slips = (boxes.edges - edges[boxes.group]) / unit
+    totals.add(
+        informative=boxes.sum_by_worker(weight * (1 - 1 / boxes.votes[boxes.group])),
+        squares=(weight[:, None] * slips**2).sum(),
+        weight=weight.sum(),
+    )
+    return _Fixed(weight=weight, unit=unit)
+
+
+def _placed(boxes: GroupedBoxes, fixed: _Fixed, before: _Found, state: _State, totals: Totals) -> _Found:
+    """The E-step of a part; what it tells of the workers is added to the totals."""
+    edges, certainty = before.edges, before.certainty
+    scatter = state.variance[boxes.worker][:, None] * fixed.unit**2 + _SMALLEST_SCATTER**2
+    bias = state.outward[boxes.worker]
+    outward = bias * fixed.unit
+    slips = (boxes.edges - edges[boxes.group]) * OUTWARDS - outward
+    trust = (_TAILS + 1) / (_TAILS + (slips**2 + certainty[boxes.group]) / scatter)
+    precision = trust / scatter
+    total = boxes.sum(precision)
+    edges = boxes.sum(precision * (boxes.edges - OUTWARDS * outward)) / total
+    certainty = 1 / total
+    errors = (boxes.edges - edges[boxes.group]) * OUTWARDS / fixed.unit
+    doubt = certainty[boxes.group] / fixed.unit**2
+    weighty = trust * fixed.weight[:, None]
+    totals.add(
+        change=float(np.abs(edges - before.edges).sum()),
+        edges=edges.size,
+        trusted=boxes.sum_by_worker(weighty),
+        told=boxes.sum_by_worker(weighty * errors),
+        squares=boxes.sum_by_worker((weighty * ((errors - bias) ** 2 + doubt)).sum(axis=1)),
+        seen=boxes.sum_by_worker(fixed.weight),
+    )
+    return _Found(edges=edges, certainty=certainty)
+
+
+def _learn(totals: Totals, informative: Floats, state: _State, known: DrawingSkill) -> _State:
     """The M-step: biases, their zero, and scatters, each pulled towards the pool."""
     pull = state.variance[:, None] / state.spread
-    trusted = boxes.sum_by_worker(trust) + known.boxes[:, None]
-    told = boxes.sum_by_worker(trust * errors) + known.boxes[:, None] * known.outward
+    trusted = totals["trusted"] + known.boxes[:, None]
+    told = totals["told"] + known.boxes[:, None] * known.outward
     outward = (told + state.usual * pull) / (trusted + pull)
     reliance = informative / (informative + _FEW_BOXES)
     workers = float(reliance.sum())
@@ -144,13 +202,20 @@ def _learn(
     usual = _quantiles(outward, reliance, 0.5)
     between = (outward - usual) ** 2 + state.variance[:, None] / (trusted + pull)
     spread = ((reliance[:, None] * between).sum(axis=0) + 2 * _USUAL_BIAS * state.pool) / (workers + 2)
-    slips = errors - outward[boxes.worker]
-    squares = boxes.sum_by_worker((trust * (slips**2 + doubt)).sum(axis=1)) + 4 * known.boxes * known.variance
-    seen = boxes.sum_by_worker(weight) + known.boxes
+    squares = _squares_around(outward, totals, state) + 4 * known.boxes * known.variance
+    seen = totals["seen"] + known.boxes
     pool = (float(squares.sum()) + 4 * state.pool) / (4 * float(seen.sum()) + 4)
     pull_boxes = _alike(squares, seen, informative, reliance, pool)
     variance = (squares + 4 * pull_boxes * pool) / (4 * (seen + pull_boxes))
     return _State(variance=np.maximum(variance, 1e-4), outward=outward, usual=usual, spread=spread, pool=pool)
+
+
+def _squares_around(outward: Floats, totals: Totals, state: _State) -> Floats:
+    """Each worker's squared slips around his new bias, from those around the old: saves a pass over boxes."""
+    moved = outward - state.outward
+    slipped = totals["told"] - state.outward * totals["trusted"]
+    around: Floats = totals["squares"] + (moved * (moved * totals["trusted"] - 2 * slipped)).sum(axis=1)
+    return np.maximum(around, 0)
 
 
 def _alike(squares: Floats, seen: Floats, informative: Floats, reliance: Floats, pool: float) -> float:
@@ -166,21 +231,32 @@ def _alike(squares: Floats, seen: Floats, informative: Floats, reliance: Floats,
     return float(np.clip(0.5 / max(spread, 1e-3), _LEAST_WEIGHT, _MOST_WEIGHT))
 
 
-def _growth(boxes: GroupedBoxes, edges: Floats, real: Floats) -> float:
+def _growth(parts: Collection[GroupedBoxes], found: Collection[_Found], real: Collection[Floats]) -> float:
     """The power of an object's side that slips grow with, 0–1: the slope between their logs."""
+    totals = Totals()
+    for boxes, one, chance in zip(parts, found, real, strict=True):
+        size, _, weight = _sizes_and_slips(boxes, one.edges, chance)
+        totals.add(weight=float(weight.sum()), size=float((weight * size).sum()))
+    if not totals["weight"]:
+        return 0.5
+    mean = totals["size"] / totals["weight"]
+    for boxes, one, chance in zip(parts, found, real, strict=True):
+        size, slip, weight = _sizes_and_slips(boxes, one.edges, chance)
+        size = size - mean
+        totals.add(slope=float((weight * size * slip).sum()), spread=float((weight * size**2).sum()))
+    # Half a power before anything was seen, weighing as 30 boxes of the usual spread of sizes.
+    power = (totals["slope"] + 0.5 * 10) / (totals["spread"] + 10)
+    return float(np.clip(power, 0, 1))
+
+
+def _sizes_and_slips(boxes: GroupedBoxes, edges: Floats, real: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of each box of a group of three or more: log of the object's side, log of the slip, weight."""
     chosen = np.flatnonzero((boxes.votes > 2)[boxes.group])
     group = boxes.group[chosen]
     sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)
     size = np.log(np.sqrt(sides.prod(axis=1)))[group]
     slip = np.log(np.abs(boxes.edges[chosen] - edges[group]).mean(axis=1) + 0.5)
-    weight = real[group]
-    total = float(weight.sum())
-    if not total:
-        return 0.5
-    size = size - float((weight * size).sum()) / total
-    # Half a power before anything was seen, weighing as 30 boxes of the usual spread of sizes.
-    power = (float((weight * size * slip).sum()) + 0.5 * 10) / (float((weight * size**2).sum()) + 10)
-    return float(np.clip(power, 0, 1))
+    return size, slip, real[group]
 
 
 def _quantiles(values: Floats, weight: Floats, share: float) -> Floats:

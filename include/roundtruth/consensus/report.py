@@ -3,35 +3,112 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from roundtruth.consensus.agreement import BoxPairs, agreement_report
+from roundtruth.consensus.agreement import BoxPairs, agreement_report, agreement_sums
 from roundtruth.consensus.answer_columns import AnswerColumns
-from roundtruth.consensus.disputes import Disputes, dispute_report
+from roundtruth.consensus.disputes import Disputes
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import HAND_TOLERANCE, SAME_CATEGORY_BONUS, Floats
-from roundtruth.consensus.workers import CARELESS_PARAMETERS, worker_reports
+from roundtruth.consensus.parts import Totals
+from roundtruth.consensus.workers import CARELESS_PARAMETERS, WorkerTimes, worker_reports, worker_sums
 from roundtruth.project import Consensus
 
 REPORT_VERSION = 1
 
+_PORTION = 500  # entries
+_COUNTS = (
+    *("images", "images_with_objects", "images_disputed", "tasks", "workers", "answers", "repeated_answers"),
+    *("boxes", "zero_area_boxes", "repeated_boxes", "groups", "objects"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoundTotals:
+    """What the report needs of all parts of a round."""
+
+    counts: Totals
+    agreement: Totals
+    workers: Totals
+
+    @classmethod
+    def nothing(cls) -> RoundTotals:
+        """Before any part."""
+        return cls(counts=Totals(), agreement=Totals(), workers=Totals())
+
+    def add(
+        self, columns: AnswerColumns, groups: Groups, pairs: BoxPairs, disputes: Disputes, agreement: Floats
+    ) -> None:
+        """Add a part.
+
+        :param agreement: of each image, 0–1; NaN with one answer.
+        """
+        self.counts.add(**_counts(columns, groups, disputes))
+        known = agreement[np.isfinite(agreement)]
+        self.agreement.add(
+            **agreement_sums(columns, groups, pairs), images=len(known), of_images=float(known.sum())
+        )
+        self.workers.add(**worker_sums(columns, groups, pairs))
+
+
+class Entries(list[dict[str, Any]]):
+    """A list of the report that lies in files: entries of all parts in the order of their images.
+
+    A list, because only a list is written as one; nothing but going through it and asking whether it is empty
+    works.
+    """
+
+    def __init__(
+        self, parts: Sequence[Collection[list[dict[str, Any]]]], change: Callable[[Any], Any] | None = None
+    ) -> None:
+        super().__init__()
+        self._parts = parts
+        self._change = change
+
+    def through(self, change: Callable[[Any], Any]) -> Entries:
+        """The same entries, each changed when its turn comes."""
+        return Entries(self._parts, change)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        entries = (chain.from_iterable(part) for part in self._parts)
+        ordered = merge(*entries, key=lambda entry: str(entry["source_ref"]))
+        return map(self._change, ordered) if self._change else ordered
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+
+def in_order(parts: Sequence[Collection[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """The entries of all parts, each with its own sorted by image; in memory only where there is one part."""
+    return list(chain.from_iterable(parts[0])) if len(parts) == 1 else Entries(parts)
+
+
+def in_portions(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The entries so many at a time, as they are kept and read again."""
+    for start in range(0, len(entries), _PORTION):
+        yield entries[start : start + _PORTION]
+
 
 def consensus_report(
-    columns: AnswerColumns,
-    groups: Groups,
-    pairs: BoxPairs,
-    disputes: Disputes,
-    agreement: Floats,
+    names: AnswerColumns,
+    totals: RoundTotals,
+    times: Collection[WorkerTimes],
+    disputed: list[dict[str, Any]],
     settings: Consensus,
 ) -> dict[str, Any]:
     """Parameters, counts, agreement, workers (by pseudonym) and disputed images of a round.
 
-    :param agreement: of each image, 0–1; NaN with one answer.
+    :param names: columns of any part, for the names of workers and categories.
+    :param disputed: entries of ``disputes.dispute_report``.
     """
-    workers = worker_reports(columns, groups, pairs)
-    known = agreement[np.isfinite(agreement)]
+    workers = worker_reports(names.workers, totals.workers, times)
+    images = totals.agreement["images"]
     return {
         "version": REPORT_VERSION,
         "parameters": {
@@ -40,14 +117,16 @@ def consensus_report(
             "hand_tolerance": HAND_TOLERANCE,
             "careless": CARELESS_PARAMETERS,
         },
-        "counts": _counts(columns, groups, disputes),
+        "counts": {
+            name: len(names.workers) if name == "workers" else totals.counts[name] for name in _COUNTS
+        },
         "agreement": {
-            "mean": float(known.mean()) if len(known) else None,
-            **agreement_report(columns, groups, pairs),
+            "mean": totals.agreement["of_images"] / images if images else None,
+            **agreement_report(names.categories, totals.agreement),
         },
         "workers": workers,
         "careless_workers": [entry["worker"] for entry in workers if entry["careless"]],
-        "disputed_images": dispute_report(columns, groups, disputes, agreement),
+        "disputed_images": disputed,
     }
 
 
@@ -59,8 +138,16 @@ def report_with_gold(report: dict[str, Any], gold: dict[str, Any]) -> dict[str, 
 
 def encode_report(report: dict[str, Any]) -> bytes:
     """The report as JSON, the same bytes for the same report: keys in the order of the report, ten digits."""
-    text = json.dumps(_plain(report), ensure_ascii=False, indent=1, allow_nan=False)
-    return f"{text}\n".encode()
+    return b"".join(encoded_report(report))
+
+
+def encoded_report(report: dict[str, Any]) -> Iterator[bytes]:
+    """``encode_report`` piece by piece: what lies in files is read as it is written."""
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=1, allow_nan=False)
+    texts = encoder.iterencode(_plain(report))
+    while text := "".join(islice(texts, 10_000)):
+        yield text.encode()
+    yield b"\n"
 
 
 def _counts(columns: AnswerColumns, groups: Groups, disputes: Disputes) -> dict[str, int]:
@@ -71,7 +158,6 @@ def _counts(columns: AnswerColumns, groups: Groups, disputes: Disputes) -> dict[
         "images_with_objects": int(with_objects.sum()),
         "images_disputed": int(disputes.images.sum()),
         "tasks": len(columns.task_answers),
-        "workers": len(columns.workers),
         "answers": len(columns.answer_task),
         "repeated_answers": columns.repeated_answers,
         "boxes": len(columns.box_task),
@@ -85,6 +171,8 @@ def _counts(columns: AnswerColumns, groups: Groups, disputes: Disputes) -> dict[
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, Entries):
+        return value.through(_plain)
     if isinstance(value, list):
         return [_plain(entry) for entry in value]
     # Ten digits: what differs beyond is the order of an addition, not a result.

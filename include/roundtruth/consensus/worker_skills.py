@@ -15,6 +15,7 @@ from roundtruth.consensus.existence import ExistenceSkill
 from roundtruth.consensus.group_categories import CategorySkill
 from roundtruth.consensus.place import DrawingSkill
 from roundtruth.errors import ConsensusError
+from roundtruth.typed_json import decode_json
 
 SKILLS_VERSION = 1
 DECAY = 0.7  # of a round's evidence counts in the next: half of it after two rounds
@@ -48,7 +49,7 @@ def decode_skills(data: bytes, *, name: str) -> WorkerSkills:
     :raises ConsensusError: when it is no skills file, or of another version.
     """
     try:
-        skills = msgspec.json.decode(data, type=WorkerSkills)
+        skills = decode_json(data, WorkerSkills)
     except msgspec.DecodeError as error:
         raise ConsensusError(f"{name} is not a skills file: {error}; remove it to start anew.") from error
     if skills.version != SKILLS_VERSION:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from roundtruth.consensus.agreement import BoxPairs, boxes_of_answers
 from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.majority import Groups
 from roundtruth.consensus.matching import Bools, Floats, Ints, overlap
+from roundtruth.consensus.parts import Totals
 
 # Below so many answers beside others' a worker is not judged: chance decides (facts: five images a worker).
 ENOUGH_ANSWERS = 5
@@ -27,6 +30,10 @@ CARELESS_PARAMETERS = {
     "share_of_time": CARELESS_SHARE_OF_TIME,
 }
 
+_SUMS = (
+    *("answers", "empty", "compared", "boxes", "judged", "hits", "wanted", "overlap", "same_category"),
+    *("alike_pairs", "pairs", "pair_iou", "both"),
+)
 _REASONS = {
     "recall": "misses much of what the others draw",
     "precision": "draws much that the others do not",
@@ -34,40 +41,70 @@ _REASONS = {
 }
 
 
-def worker_reports(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorkerTimes:
+    """The known times of a part, seconds, sorted by worker; those of worker n from ``starts[n]`` on."""
+
+    seconds: Floats
+    starts: Ints
+
+
+def worker_sums(columns: AnswerColumns, groups: Groups, pairs: BoxPairs) -> dict[str, Floats]:
+    """What a part adds to ``worker_reports``, by name; one entry a worker each."""
+    drawn = boxes_of_answers(columns)
+    return {
+        **_against_the_others(columns, groups),
+        "answers": _per_worker(columns, columns.answer_worker),
+        "empty": _per_worker(columns, columns.answer_worker[drawn == 0]),
+        "compared": _per_worker(
+            columns, columns.answer_worker[columns.task_answers[columns.answer_task] > 1]
+        ),
+        **_pairwise(columns, pairs, drawn),
+    }
+
+
+def worker_times(columns: AnswerColumns) -> WorkerTimes:
+    """The times of a part, where the files say them."""
+    known = np.isfinite(columns.answer_seconds)
+    order = np.argsort(columns.answer_worker[known], kind="stable")
+    counts = np.bincount(columns.answer_worker[known], minlength=len(columns.workers))
+    return WorkerTimes(seconds=columns.answer_seconds[known][order], starts=np.r_[0, np.cumsum(counts)])
+
+
+def worker_reports(
+    workers: Sequence[str], totals: Totals, times: Collection[WorkerTimes]
+) -> list[dict[str, Any]]:
     """One entry a worker, sorted by pseudonym.
 
     ``recall``, ``precision`` and ``f1`` compare with the majority of the other workers of the same task;
     ``box_accuracy`` is the mean IoU with the mean box of the others; ``category_accuracy`` the share of those
     boxes that have the category most others chose. ``seconds_percentiles`` are the ``PERCENTILES`` of the
     time that an answer took. None where there is nothing to compare, or no time is known.
+
+    :param workers: their pseudonyms, by number.
+    :param totals: of ``worker_sums``; ``times``: of all parts.
     """
-    found = _against_the_others(columns, groups)
-    answers = _per_worker(columns, columns.answer_worker)
-    drawn = boxes_of_answers(columns)
-    empty = _per_worker(columns, columns.answer_worker[drawn == 0])
-    compared = _per_worker(columns, columns.answer_worker[columns.task_answers[columns.answer_task] > 1])
-    seconds = _seconds(columns)
-    pairwise_f1 = _pairwise_f1(columns, pairs, drawn)
-    pairwise_iou = _pairwise_iou(columns, pairs)
+    found = {name: totals[name] for name in _SUMS}
+    seconds = _percentiles(len(workers), list(times))
     reports = []
-    for number, worker in enumerate(columns.workers):
-        times = seconds[number]
+    for number, worker in enumerate(workers):
+        of = {name: float(values[number]) for name, values in found.items()}
+        spent = seconds[number]
         report: dict[str, Any] = {
             "worker": worker,
-            "answers": int(answers[number]),
-            "compared_answers": int(compared[number]),
-            "boxes": int(found["boxes"][number]),
-            "empty_share": _ratio(empty[number], answers[number]),
-            "median_seconds": times[PERCENTILES.index(50)] if times else None,
-            "seconds_percentiles": times,
-            "recall": _ratio(found["hits"][number], found["wanted"][number]),
-            "precision": _ratio(found["hits"][number], found["judged"][number]),
-            "f1": _ratio(2 * found["hits"][number], found["wanted"][number] + found["judged"][number]),
-            "box_accuracy": _ratio(found["overlap"][number], found["hits"][number]),
-            "category_accuracy": _ratio(found["same_category"][number], found["hits"][number]),
-            "pairwise_iou": pairwise_iou[number],
-            "pairwise_f1": pairwise_f1[number],
+            "answers": int(of["answers"]),
+            "compared_answers": int(of["compared"]),
+            "boxes": int(of["boxes"]),
+            "empty_share": _ratio(of["empty"], of["answers"]),
+            "median_seconds": spent[PERCENTILES.index(50)] if spent else None,
+            "seconds_percentiles": spent,
+            "recall": _ratio(of["hits"], of["wanted"]),
+            "precision": _ratio(of["hits"], of["judged"]),
+            "f1": _ratio(2 * of["hits"], of["wanted"] + of["judged"]),
+            "box_accuracy": _ratio(of["overlap"], of["hits"]),
+            "category_accuracy": _ratio(of["same_category"], of["hits"]),
+            "pairwise_iou": _ratio(of["pair_iou"], of["pairs"]),
+            "pairwise_f1": _ratio(2 * of["alike_pairs"], of["both"]),
         }
         reports.append(report)
     usual = {name: _median(reports, name) for name in (*CARELESS_BELOW_MEDIAN, "median_seconds")}
@@ -127,36 +164,30 @@ def _names_it_as_others(columns: AnswerColumns, groups: Groups, rows: Ints) -> B
     return result & (others >= groups.runner_up_votes[group])
 
 
-def _pairwise_f1(columns: AnswerColumns, pairs: BoxPairs, drawn: Ints) -> list[float | None]:
-    """F1 of each worker with every other worker of his tasks, boxes of one category matched one to one."""
-    matched = np.zeros(len(columns.workers))
+def _pairwise(columns: AnswerColumns, pairs: BoxPairs, drawn: Ints) -> dict[str, Floats]:
+    """Each worker's boxes beside those of every other worker of his tasks, matched one to one.
+
+    ``both`` are all boxes that he and each of the others drew; ``alike_pairs`` are of one category.
+    """
+    matched = {name: np.zeros(len(columns.workers)) for name in ("alike_pairs", "pairs", "pair_iou")}
     for side in (pairs.first, pairs.second):
-        matched += _per_worker(columns, columns.box_worker[side][pairs.same_category])
+        worker = columns.box_worker[side]
+        matched["alike_pairs"] += _per_worker(columns, worker[pairs.same_category])
+        matched["pairs"] += _per_worker(columns, worker)
+        matched["pair_iou"] += _per_worker(columns, worker, pairs.iou)
     others = columns.task_answers[columns.answer_task] - 1
     total = np.bincount(columns.answer_task, weights=drawn, minlength=len(columns.task_answers))
-    both = _per_worker(
-        columns, columns.answer_worker, others * drawn + (total[columns.answer_task] - drawn) * (others > 0)
-    )
-    return [_ratio(2 * part, whole) for part, whole in zip(matched.tolist(), both.tolist(), strict=True)]
+    both = others * drawn + (total[columns.answer_task] - drawn) * (others > 0)
+    return {**matched, "both": _per_worker(columns, columns.answer_worker, both)}
 
 
-def _pairwise_iou(columns: AnswerColumns, pairs: BoxPairs) -> list[float | None]:
-    """Mean overlap of each worker's boxes with those of others that they were matched with."""
-    total, count = np.zeros(len(columns.workers)), np.zeros(len(columns.workers))
-    for side in (pairs.first, pairs.second):
-        total += _per_worker(columns, columns.box_worker[side], pairs.iou)
-        count += _per_worker(columns, columns.box_worker[side])
-    return [_ratio(part, whole) for part, whole in zip(total.tolist(), count.tolist(), strict=True)]
-
-
-def _seconds(columns: AnswerColumns) -> list[list[float] | None]:
-    """The percentiles of each worker's times; None for a worker without any."""
-    known = np.isfinite(columns.answer_seconds)
-    order = np.argsort(columns.answer_worker[known], kind="stable")
-    seconds = columns.answer_seconds[known][order]
-    counts = np.bincount(columns.answer_worker[known], minlength=len(columns.workers))
-    parts = np.split(seconds, np.cumsum(counts)[:-1]) if len(counts) else []
-    return [np.percentile(part, PERCENTILES).tolist() if len(part) else None for part in parts]
+def _percentiles(workers: int, times: list[WorkerTimes]) -> list[list[float] | None]:
+    """The percentiles of each worker's times, one worker after the other; None for a worker without any."""
+    found: list[list[float] | None] = []
+    for number in range(workers):
+        seconds = np.concatenate([one.seconds[one.starts[number] : one.starts[number + 1]] for one in times])
+        found.append(np.percentile(seconds, PERCENTILES).tolist() if len(seconds) else None)
+    return found
 
 
 def _median(reports: list[dict[str, Any]], name: str) -> float | None:

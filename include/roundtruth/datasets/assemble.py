@@ -18,15 +18,15 @@ from roundtruth.datasets.content_digests import image_digests
 from roundtruth.datasets.file_names import dataset_file_name
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder
 from roundtruth.datasets.latest import read_latest
-from roundtruth.datasets.layers import rows_of
 from roundtruth.datasets.recorded_labels import RecordedLabels, RecordedRounds, read_labels, read_rounds
 from roundtruth.datasets.since_parent import Standing, rounds_since, settings_digest, standing_rows
 from roundtruth.datasets.sources import current_etags
 from roundtruth.datasets.split_memory import assign_and_remember, read_memory
+from roundtruth.datasets.succession import newest_decided
+from roundtruth.datasets.table_rows import rows_of
 from roundtruth.datasets.tables import DATASET_LABELS, VERSION_IMAGES
 from roundtruth.datasets.unknown_classes import unknown_classes
 from roundtruth.datasets.version_tables import VersionTables, read_tables
-from roundtruth.datasets.versions import newest_version
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.storage import Storage
@@ -60,7 +60,7 @@ def assemble_candidate(
     """
     folder = dataset_folder(project)
     rounds = read_rounds(storage, project)
-    newest = newest_version(storage, folder)
+    newest = newest_decided(storage, folder)
     parent = read_tables(storage, folder, newest) if newest else None
     registry = register_classes(storage, folder.classes, project.categories)
     chosen = _choose(storage, project, rounds, parent, registry)

@@ -18,14 +18,16 @@ from roundtruth.annotations import table
 from roundtruth.datasets.boxes import PixelBox
 from roundtruth.datasets.content_digests import REPAIRS, content_digest
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder
-from roundtruth.datasets.layers import LaidParts, Layers, labels_of, lay_parts, read_layers, rows_of
+from roundtruth.datasets.layers import LaidParts, Layers, labels_of, lay_parts, read_layers
 from roundtruth.datasets.parts import NewPart, Part, PartReader
 from roundtruth.datasets.split_memory import SPLIT_MEMORY
+from roundtruth.datasets.table_rows import rows_of
 from roundtruth.datasets.tables import LEFT_OUT_IMAGES, PART_LABELS
 from roundtruth.datasets.tree import TreeImage
 from roundtruth.datasets.versions import content_header
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
 
 GONE = "was replaced or deleted after it was labeled"
 PARTIAL = "no job asked for all classes"
@@ -188,7 +190,7 @@ def read_candidate(storage: Storage, folder: ObjectUri, reader: PartReader | Non
     :raises StorageError: when there is none.
     :raises DatasetError: when one of its parts is gone, or was changed.
     """
-    facts = msgspec.json.decode(storage.read(folder / "candidate.json"), type=_Facts)
+    facts = decode_json(storage.read(folder / "candidate.json"), _Facts)
     reader = reader or candidate_reader(storage, folder)
     layers = read_layers(reader, facts.tables)
     images = layers.images.frame

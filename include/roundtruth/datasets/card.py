@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from roundtruth.charts import bar_chart
-from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.diff import VersionDiff
+from roundtruth.datasets.table_rows import floats_of, integers_of
 from roundtruth.datasets.tree import SPLITS
 from roundtruth.datasets.versions import SplitCounts, VersionRecord
+
+if TYPE_CHECKING:
+    from roundtruth.datasets.candidate import Candidate
 
 BOXES_AN_IMAGE = ((0, 0), (1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
 BOX_AREA = (
@@ -70,8 +75,47 @@ def missing_classes(record: VersionRecord) -> dict[str, list[str]]:
     return {split: names for split, names in found.items() if names}
 
 
+def warnings(record: VersionRecord) -> list[str]:
+    """What people should know before they train on a version, a sentence each."""
+    told = [
+        f"No box of class {name} in split {split}."
+        for split, names in missing_classes(record).items()
+        for name in names
+    ]
+    if record.torn_groups:
+        told.append(
+            f"{record.torn_groups} groups lie in several splits; they were apart before group_by was set."
+        )
+    if record.partial:
+        told.append(
+            f"{record.partial} images are partially labeled: some class is unknown on them, not absent."
+        )
+    return told + [f"{count} labeled images wait: {reason}." for reason, count in record.left_out.items()]
+
+
+def boxes_an_image(images: Any) -> dict[str, list[int]]:
+    """Number of boxes, in words -> images; of VERSION_IMAGES, see table_rows."""
+    counts = integers_of(images, "boxes")
+    rows = {}
+    for low, high in BOXES_AN_IMAGE:
+        name = f"{low}" if low == high else f"{low}–{high}" if high is not None else f"{low} or more"
+        rows[name] = [int(((counts >= low) & (counts <= (high if high is not None else counts.max()))).sum())]
+    return rows
+
+
+def box_areas(images: Any, labels: Any) -> dict[str, list[int]]:
+    """Share of the image's area, in words -> boxes; ``labels`` are those of the images, in their order."""
+    pixels = np.repeat(floats_of(images, "width") * floats_of(images, "height"), integers_of(images, "boxes"))
+    share = floats_of(labels, "width") * floats_of(labels, "height") / pixels
+    return {
+        f"{low:.1%} – {min(high, 1):.1%}": [int(((share >= low) & (share < high)).sum())]
+        for low, high in BOX_AREA
+    }
+
+
 def card_plots(candidate: Candidate, record: VersionRecord) -> dict[str, bytes]:
     """The charts that README.md and report.html show, as SVG, by name."""
+    images, labels = candidate.images, candidate.labels
     splits = list(record.splits)
     classes = {
         name: [record.splits[split].boxes_by_class[class_id] for split in splits]
@@ -83,8 +127,8 @@ def card_plots(candidate: Candidate, record: VersionRecord) -> dict[str, bytes]:
     return {
         "classes": bar_chart("Boxes by class", classes, splits),
         "splits": bar_chart("Images by split", sizes, ["with boxes", "negatives"]),
-        "boxes_per_image": bar_chart("Images by number of boxes", _boxes_an_image(candidate), ["images"]),
-        "box_sizes": bar_chart("Boxes by share of the image's area", _areas(candidate), ["boxes"]),
+        "boxes_per_image": bar_chart("Images by number of boxes", boxes_an_image(images), ["images"]),
+        "box_sizes": bar_chart("Boxes by share of the image's area", box_areas(images, labels), ["boxes"]),
     }
 
 
@@ -169,22 +213,3 @@ def _table(rows: list[list[object]]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _boxes_an_image(candidate: Candidate) -> dict[str, list[int]]:
-    counts = candidate.images["boxes"].to_numpy()
-    rows = {}
-    for low, high in BOXES_AN_IMAGE:
-        name = f"{low}" if low == high else f"{low}–{high}" if high is not None else f"{low} or more"
-        rows[name] = [int(((counts >= low) & (counts <= (high if high is not None else counts.max()))).sum())]
-    return rows
-
-
-def _areas(candidate: Candidate) -> dict[str, list[int]]:
-    pixels = (candidate.images["width"].astype(float) * candidate.images["height"]).to_numpy()
-    area = (candidate.labels["width"] * candidate.labels["height"]).to_numpy()
-    share = area / pixels[candidate.image_of_box]
-    return {
-        f"{low:.1%} – {min(high, 1):.1%}": [int(((share >= low) & (share < high)).sum())]
-        for low, high in BOX_AREA
-    }

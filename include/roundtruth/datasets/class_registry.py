@@ -9,6 +9,7 @@ import msgspec
 
 from roundtruth.errors import CategoryError
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
 
 ATTEMPTS = 20  # other releases that may append between our read and our write
 
@@ -84,7 +85,7 @@ def _encode(registry: ClassRegistry) -> bytes:
 
 def _decode(data: bytes, uri: ObjectUri) -> ClassRegistry:
     try:
-        names = msgspec.json.decode(data, type=_Document).names
+        names = decode_json(data, _Document).names
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CategoryError(f"{uri} is not a class registry: {error}.") from error
     if sorted(names) != list(range(len(names))):

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from roundtruth.datasets.boxes import PixelBox, clean_boxes
 from roundtruth.datasets.class_registry import ClassRegistry
-from roundtruth.datasets.content_digests import REPAIRS, places_of
+from roundtruth.datasets.content_digests import REPAIRS
+from roundtruth.datasets.table_rows import places_of
 from roundtruth.datasets.unknown_classes import project_name
 from roundtruth.errors import CategoryError
 from roundtruth.project import Project

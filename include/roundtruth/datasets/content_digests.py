@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from roundtruth.datasets.table_rows import codes_of, floats_of, places_of, values_of
 from roundtruth.datasets.tables import DATASET_IMAGES, IMAGE_FACTS, VERSION_IMAGES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPAIRS = ("clipped", "outside", "duplicates", "retired")
 
@@ -32,16 +34,16 @@ def content_digest(header: Sequence[object], digests: pd.Series) -> str:
     return digest.hexdigest()
 
 
-def image_digests(images: pd.DataFrame, labels: pd.DataFrame, counts: NDArray[np.int64]) -> list[str]:
+def image_digests(images: Any, labels: Any, counts: NDArray[np.int64]) -> list[str]:
     """SHA-256 of each image and its boxes, in hexadecimal digits.
 
-    :param images: DATASET_IMAGES; ``labels`` has PART_LABELS, in the order of the images.
+    :param images: DATASET_IMAGES; ``labels`` has PART_LABELS, in the order of the images; see table_rows.
     :param counts: boxes of each image.
     """
     boxes = memoryview(_box_rows(labels).tobytes())
     ends = (np.cumsum(counts) * _BOX.itemsize).tolist()
-    columns = [images[name].tolist() for name in DATASET_IMAGES.names if name != "unknown"]
-    unknown = (list(map(int, ids)) for ids in images["unknown"])
+    columns = [values_of(images, name) for name in DATASET_IMAGES.names if name != "unknown"]
+    unknown = (list(map(int, ids)) for ids in values_of(images, "unknown"))
     digests = []
     start = 0
     for values, ids, end in zip(zip(*columns, strict=True), unknown, ends, strict=True):
@@ -59,26 +61,19 @@ def with_facts(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """
     counts = np.bincount(places_of(labels["source_ref"], images["source_ref"]), minlength=len(images))
     facts = {name: images.get(name, 0) for name in REPAIRS}
-    digests = pd.Series(image_digests(images, labels, counts), index=images.index, dtype="str")
+    digests = image_digests(images, labels, counts)
     whole: pd.DataFrame = images.assign(boxes=counts, digest=digests, **facts)[VERSION_IMAGES.names]
-    return whole.astype({field.name: "int32" for field in IMAGE_FACTS if field.name != "digest"})
+    types = {field.name: "int32" for field in IMAGE_FACTS if field.name != "digest"}
+    return whole.astype(types | {"digest": "str"})
 
 
-def places_of(source_refs: pd.Series, among: pd.Series) -> NDArray[np.int64]:
-    """Where each of some strings stands among others, from 0; -1 for one that does not."""
-    values = pa.array(among, type=pa.large_string())
-    found = pc.index_in(pa.array(source_refs, type=pa.large_string()), value_set=values)
-    places: NDArray[np.int64] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return places
-
-
-def _box_rows(labels: pd.DataFrame) -> NDArray[np.void]:
-    rows = np.zeros(len(labels), dtype=_BOX)
+def _box_rows(labels: Any) -> NDArray[np.void]:
+    codes, jobs = codes_of(labels, "job")
+    rows = np.zeros(len(codes), dtype=_BOX)
     for name in _NUMBERS:
         # Adding 0 makes -0 the 0 it equals; not-a-number has one form.
-        values = labels[name].to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
+        values = floats_of(labels, name) + 0.0
         rows[name] = np.where(np.isnan(values), np.nan, values)
-    codes, jobs = pd.factorize(labels["job"], use_na_sentinel=False)
-    hashed = [int.from_bytes(hashlib.sha256(str(job).encode()).digest()[:8], "little") for job in jobs]
+    hashed = [int.from_bytes(hashlib.sha256(job.encode()).digest()[:8], "little") for job in jobs]
     rows["job"] = np.array([*hashed, 0], dtype=np.uint64)[codes]
     return rows

@@ -6,11 +6,12 @@ import csv
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from roundtruth.errors import DatasetError
+from roundtruth.typed_json import decode_json
 
 MADE_BY = "roundtruth convert"
 OUTPUT = (
@@ -67,7 +68,7 @@ def prepare(out: Path) -> None:
 
 def _is_ours(report: Path) -> bool:
     try:
-        return msgspec.json.decode(report.read_bytes(), type=ConversionReport).made_by == MADE_BY
+        return decode_json(report.read_bytes(), ConversionReport).made_by == MADE_BY
     except (OSError, msgspec.DecodeError):
         return False
 
@@ -77,10 +78,30 @@ def write_report(out: Path, report: ConversionReport) -> None:
     (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 
+class Table:
+    """A table that is written piece by piece; the pieces are lines of CSV."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        # surrogatepass: a key that is no valid UTF-8 is still written down.
+        self._file = path.open("w", encoding="utf-8", errors="surrogatepass", newline="")
+        csv.writer(self._file, lineterminator="\n").writerow(columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, lines: str) -> None:
+        """Add lines."""
+        self._file.write(lines)
+
+    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
+        """Add rows."""
+        csv.writer(self._file, lineterminator="\n").writerows(rows)
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table."""
-    # surrogatepass: a key that is no valid UTF-8 is still written down.
-    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+    with Table(path, columns) as table:
+        table.write_rows(rows)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from roundtruth.datasets.boxes import PixelBox
-from roundtruth.datasets.candidate import images_with_boxes
-from roundtruth.datasets.content_digests import places_of
-from roundtruth.datasets.layers import rows_of
-from roundtruth.datasets.version_tables import VersionTables
+from roundtruth.datasets.table_rows import integers_of, places_of, rows_of, taken, values_of
 from roundtruth.datasets.versions import VersionRecord
 
 Place = tuple[float, float, float, float]  # left, top, width, height in pixels of the stored image
@@ -84,30 +81,45 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
+class VersionContent(Protocol):
+    """A version: its images (VERSION_IMAGES) and in their order its boxes (PART_LABELS), see table_rows."""
+
+    @property
+    def record(self) -> VersionRecord:
+        """Its version.json."""
+
+    @property
+    def images(self) -> Any:
+        """Sorted by source_ref."""
+
+    @property
+    def labels(self) -> Any:
+        """As many rows an image as its ``boxes`` says."""
+
+
 @dataclass(frozen=True)
 class _Content:
-    """The images of one side that the other has not, or has otherwise."""
+    """The images of one side that the other has not, or has otherwise; boxes of those that both have."""
 
     etags: dict[str, str]
     splits: dict[str, str]
+    counts: dict[str, int]
     boxes: dict[str, list[PixelBox]]
 
 
-def diff_versions(old: VersionTables, new: VersionTables) -> VersionDiff:
+def diff_versions(old: VersionContent, new: VersionContent) -> VersionDiff:
     """Compare two versions of a dataset, in either direction."""
     return compare(old, new.record, new.images, new.labels)
 
 
-def compare(
-    old: VersionTables | None, record: VersionRecord, images: pd.DataFrame, labels: pd.DataFrame
-) -> VersionDiff:
+def compare(old: VersionContent | None, record: VersionRecord, images: Any, labels: Any) -> VersionDiff:
     """What a version changes in another one; only images are compared whose digests differ.
 
     :param old: None before the first version.
-    :param record: of the new version; ``images`` (VERSION_IMAGES) and ``labels`` (DATASET_LABELS) are its.
+    :param record: of the new version; ``images`` (VERSION_IMAGES) and ``labels`` (PART_LABELS) are its.
     """
-    before = _differing(old.images, old.labels, images["digest"]) if old else _Content({}, {}, {})
-    after = _differing(images, labels, old.images["digest"] if old else pd.Series(dtype="str"))
+    before = _differing(old.images, old.labels, images) if old else _Content({}, {}, {}, {})
+    after = _differing(images, labels, old.images if old else None)
     both = sorted(before.etags.keys() & after.etags.keys())
     names = (old.record.classes if old else (), record.classes)
     relabeled = (
@@ -126,8 +138,8 @@ def compare(
         classes=_counts(_boxes_by_class(old.record) if old else {}, _boxes_by_class(record)),
         classes_added=tuple(name for name in names[1] if name not in names[0]),
         splits=_counts(_images_by_split(old.record) if old else {}, _images_by_split(record)),
-        boxes_added=_only_in_first(after.boxes, before.boxes),
-        boxes_removed=_only_in_first(before.boxes, after.boxes),
+        boxes_added=_only_in_first(after, before),
+        boxes_removed=_only_in_first(before, after),
         added=tuple(sorted(after.etags.keys() - before.etags.keys())),
         removed=tuple(sorted(before.etags.keys() - after.etags.keys())),
         replaced=tuple(ref for ref in both if before.etags[ref] != after.etags[ref]),
@@ -189,21 +201,27 @@ def _box_changes(
             yield BoxChange(change="appeared", new_class=new_names[box.class_id], new=box[1:])
 
 
-def _differing(images: pd.DataFrame, labels: pd.DataFrame, digests: pd.Series) -> _Content:
-    """Images with a digest that is not among the others', and their boxes."""
+def _differing(images: Any, labels: Any, others: Any | None) -> _Content:
+    """Images with a digest that is not among the others', and the boxes of those that the others have too."""
+    digests, refs_there = (others["digest"], others["source_ref"]) if others is not None else ([], [])
     places = np.flatnonzero(places_of(images["digest"], digests) < 0)
-    images, labels = images.iloc[places], labels.iloc[rows_of(places, images["boxes"].to_numpy(np.int64))]
-    columns = (images["source_ref"], images["etag"], images["split"])
+    differing = taken(images, places)
+    in_both = np.flatnonzero(places_of(differing["source_ref"], refs_there) >= 0)
+    labels = taken(labels, rows_of(places[in_both], integers_of(images, "boxes")))
+    refs, counts = values_of(differing, "source_ref"), values_of(differing, "boxes")
+    boxes = map(PixelBox, *(values_of(labels, name) for name in PixelBox._fields))
     return _Content(
-        etags=dict(zip(*columns[:2], strict=True)),
-        splits=dict(zip(columns[0], columns[2], strict=True)),
-        boxes={image.source_ref: boxes for image, boxes in images_with_boxes(images, labels)},
+        etags=dict(zip(refs, values_of(differing, "etag"), strict=True)),
+        splits=dict(zip(refs, values_of(differing, "split"), strict=True)),
+        counts=dict(zip(refs, counts, strict=True)),
+        boxes={refs[place]: list(islice(boxes, counts[place])) for place in in_both.tolist()},
     )
 
 
-def _only_in_first(first: dict[str, list[PixelBox]], second: dict[str, list[PixelBox]]) -> int:
+def _only_in_first(first: _Content, second: _Content) -> int:
     """Boxes are unique in an image (boxes.clean_boxes), so sets lose none."""
-    return sum(len(set(boxes) - set(second.get(ref, ()))) for ref, boxes in first.items())
+    of_both = (len(set(boxes) - set(second.boxes[ref])) for ref, boxes in first.boxes.items())
+    return sum(of_both) + sum(count for ref, count in first.counts.items() if ref not in first.boxes)
 
 
 def _counts(old: dict[str, int], new: dict[str, int]) -> dict[str, Count]:

@@ -25,12 +25,23 @@ def diff_lines(found: VersionDiff) -> list[str]:
     relabeled = [
         line
         for one in found.relabeled
-        for line in (one.source_ref, *(f"  {_box_line(change)}" for change in one.boxes))
+        for line in (one.source_ref, *(f"  {box_line(change)}" for change in one.boxes))
     ]
     lines += _shortened(f"{len(found.relabeled)} images relabeled", relabeled)
     moves = [f"{one.source_ref}: {one.old} → {one.new}" for one in found.moved]
     lines += _shortened(f"{len(found.moved)} images in another split", moves)
     return lines if len(lines) > 1 else [*lines, "  nothing that trainers get has changed"]
+
+
+def box_line(change: BoxChange) -> str:
+    """What became of a box: classes, and left, top, width, height in pixels of the stored image."""
+    places = [
+        f"{name} {', '.join(f'{edge:g}' for edge in place)}"
+        for name, place in ((change.old_class, change.old), (change.new_class, change.new))
+        if place is not None
+    ]
+    overlap = f" (IoU {change.iou:.2f})" if change.iou is not None else ""
+    return f"{change.change}: {' → '.join(places)}{overlap}"
 
 
 def _shortened(title: str, lines: list[str]) -> list[str]:
@@ -40,13 +51,3 @@ def _shortened(title: str, lines: list[str]) -> list[str]:
         [f"    … {len(lines) - SHOWN_LINES} more lines (--json has all)"] if len(lines) > SHOWN_LINES else []
     )
     return [f"  {title}", *(f"    {line}" for line in lines[:SHOWN_LINES]), *more]
-
-
-def _box_line(change: BoxChange) -> str:
-    places = [
-        f"{name} {', '.join(f'{edge:g}' for edge in place)}"
-        for name, place in ((change.old_class, change.old), (change.new_class, change.new))
-        if place is not None
-    ]
-    overlap = f" (IoU {change.iou:.2f})" if change.iou is not None else ""
-    return f"{change.change}: {' → '.join(places)}{overlap}"

@@ -11,6 +11,7 @@ READABLE = (
 DIGEST = 16  # hexadecimal digits: 64 bits, for images whose readable parts are the same
 # What Ground Truth labels (input-data-limits.md); another suffix would hide the image from trainers.
 SUFFIXES = (".jpg", ".jpeg", ".png")
+_UNREADABLE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def dataset_file_stem(source_ref: str) -> str:
@@ -20,11 +21,7 @@ def dataset_file_stem(source_ref: str) -> str:
     a URL or a shell. The same URI always gives the same stem, whatever other images there are.
     """
     last = source_ref.rstrip("/").rpartition("/")[2]
-    stem = last[: -len(_suffix(last))] if _suffix(last) else last
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:READABLE].strip("._-") or "image"
-    # surrogatepass: a key that is no valid UTF-8 must still get a name.
-    digest = hashlib.sha256(source_ref.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{readable}-{digest[:DIGEST]}"
+    return _stem(source_ref, last, _suffix(last))
 
 
 def dataset_file_name(source_ref: str) -> str:
@@ -32,9 +29,24 @@ def dataset_file_name(source_ref: str) -> str:
 
     A suffix may lie (PNG named .jpg occurs); trainers look at the bytes, so it stays as it is.
     """
-    return dataset_file_stem(source_ref) + (_suffix(source_ref).lower() or ".jpg")
+    last = source_ref.rpartition("/")[2]
+    if not last:
+        return dataset_file_stem(source_ref) + (_suffix(source_ref).lower() or ".jpg")
+    suffix = _suffix(last)
+    return _stem(source_ref, last, suffix) + (suffix.lower() or _suffix(source_ref).lower() or ".jpg")
+
+
+def _stem(source_ref: str, last: str, suffix: str) -> str:
+    stem = last[: -len(suffix)] if suffix else last
+    readable = _UNREADABLE.sub("_", stem)[:READABLE].strip("._-") or "image"
+    # surrogatepass: a key that is no valid UTF-8 must still get a name.
+    digest = hashlib.sha256(source_ref.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{readable}-{digest[:DIGEST]}"
 
 
 def _suffix(name: str) -> str:
     dot = name.rfind(".")
-    return name[dot:] if dot > 0 and name[dot:].lower() in SUFFIXES else ""
+    if dot <= 0:
+        return ""
+    suffix = name[dot:]
+    return suffix if suffix in SUFFIXES or suffix.lower() in SUFFIXES else ""

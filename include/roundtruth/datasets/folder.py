@@ -95,13 +95,21 @@ class DatasetFolder:
         version_number(name)
         return VersionFolder(self.versions / name)
 
+    def successor(self, parent: str | None) -> ObjectUri:
+        """The record of the version that follows another, or of the first one, see succession.py."""
+        return self.uri / "successors" / f"{parent or 'none'}.json"
+
     def part(self, table: str, sha256: str) -> ObjectUri:
         """A part of a table that versions share, see parts.py."""
         return self.uri / "parts" / f"{table}-{sha256}.parquet"
 
     def candidate(self, digest: str) -> ObjectUri:
-        """The folder in which one step of a release leaves a candidate for the next."""
+        """The folder in which one step of a release leaves a candidate for the next; it may expire."""
         return self.uri / "candidates" / digest
+
+    def decision(self, candidate: str) -> ObjectUri:
+        """What a person decided about a candidate that was not published, by the digest; kept for good."""
+        return self.uri / "decisions" / f"{candidate}.json"
 
 
 def dataset_folder(project: Project) -> DatasetFolder:

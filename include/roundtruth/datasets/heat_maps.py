@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundtruth.datasets.boxes import SIDEWAYS
-from roundtruth.datasets.candidate import Candidate
+from roundtruth.datasets.table_rows import floats_of, integers_of
 
 CELLS = 20
 _CELL, _LEFT, _TOP = 14, 30, 40  # pixels
@@ -18,19 +19,21 @@ Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
 
-def box_maps(candidate: Candidate) -> tuple[Counts, Counts]:
+def box_maps(images: Any, labels: Any) -> tuple[Counts, Counts]:
     """Boxes by the place of their centre and by width and height, all as shares of the upright image.
 
     Both have shape (CELLS, CELLS): row is y or height, from the top or from small; column is x or width.
+
+    :param images: VERSION_IMAGES; ``labels`` has PART_LABELS, in the order of the images; see table_rows.
     """
-    owner, labels = candidate.image_of_box, candidate.labels
+    owner = np.repeat(np.arange(len(images)), integers_of(images, "boxes"))
     width, height, orientation = (
-        candidate.images[name].to_numpy(np.float64)[owner] for name in ("width", "height", "orientation")
+        floats_of(images, name)[owner] for name in ("width", "height", "orientation")
     )
-    across = labels["width"].to_numpy(np.float64) / width
-    down = labels["height"].to_numpy(np.float64) / height
-    x = labels["left"].to_numpy(np.float64) / width + across / 2
-    y = labels["top"].to_numpy(np.float64) / height + down / 2
+    across = floats_of(labels, "width") / width
+    down = floats_of(labels, "height") / height
+    x = floats_of(labels, "left") / width + across / 2
+    y = floats_of(labels, "top") / height + down / 2
     # As boxes.upright_box turns boxes, of a square whose sides are 1.
     upright_x = np.select(
         [np.isin(orientation, turned) for turned in ((2, 3), (5, 8), (6, 7))], [1 - x, y, 1 - y], x

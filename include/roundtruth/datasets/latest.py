@@ -13,8 +13,9 @@ from collections.abc import Callable
 import msgspec
 
 from roundtruth.datasets.folder import DatasetFolder, version_name, version_number
-from roundtruth.errors import DatasetError
+from roundtruth.errors import DatasetError, LatestMovedError
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
 
 ATTEMPTS = 20  # others that may move the pointer between our read and our write
 
@@ -49,7 +50,7 @@ class LatestPointer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 def read_latest(storage: Storage, folder: DatasetFolder) -> LatestPointer | None:
     """The pointer, or None before the first version."""
     content = storage.read_if_there(folder.latest)
-    return msgspec.json.decode(content.data, type=LatestPointer) if content else None
+    return decode_json(content.data, LatestPointer) if content else None
 
 
 def latest_version(storage: Storage, folder: DatasetFolder) -> str | None:
@@ -80,12 +81,21 @@ def move_latest(storage: Storage, folder: DatasetFolder, version: str) -> None:
 
 
 def set_latest(
-    storage: Storage, folder: DatasetFolder, version: str, *, at: str, by: str, reason: str
+    storage: Storage,
+    folder: DatasetFolder,
+    version: str,
+    *,
+    at: str,
+    by: str,
+    reason: str,
+    seen: str | None = None,
 ) -> str:
     """Point `latest` to another published version by a person's will; returns where it pointed before.
 
     Moving it to where it points changes nothing.
 
+    :param seen: where it points, as the person who moves it has seen.
+    :raises LatestMovedError: when it points elsewhere than was seen.
     :raises DatasetError: when there is no pointer yet, or others keep moving it.
     """
     before: list[str] = []
@@ -96,6 +106,10 @@ def set_latest(
         before[:] = [pointer.version]
         if pointer.version == version:
             return None
+        if seen not in (None, pointer.version):
+            raise LatestMovedError(
+                f"latest of {folder.name!r} points to {pointer.version}, not to {seen} any more; look again."
+            )
         move = PointerMove(old=pointer.version, new=version, at=at, by=by, reason=reason)
         return LatestPointer(version=version, history=(*pointer.history, move))
 
@@ -108,7 +122,7 @@ def _replace(
 ) -> None:
     for _ in range(ATTEMPTS):
         content = storage.read_if_there(folder.latest)
-        pointer = msgspec.json.decode(content.data, type=LatestPointer) if content else None
+        pointer = decode_json(content.data, LatestPointer) if content else None
         changed = change(pointer)
         if changed is None:
             return

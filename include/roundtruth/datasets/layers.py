@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from roundtruth.annotations import table
-from roundtruth.datasets.content_digests import REPAIRS, places_of
+from roundtruth.datasets.content_digests import REPAIRS
 from roundtruth.datasets.parts import (
     IMAGES,
     LABELS,
@@ -25,6 +25,7 @@ from roundtruth.datasets.parts import (
     layers_kept,
 )
 from roundtruth.datasets.split_memory import SPLIT_MEMORY
+from roundtruth.datasets.table_rows import newest_rows, places_of, rows_of
 from roundtruth.datasets.tables import (
     DATASET_LABELS,
     LEFT_OUT_IMAGES,
@@ -102,15 +103,6 @@ def labels_of(images: pd.DataFrame, boxes: pd.DataFrame, classes: Sequence[str])
     )
     labels: pd.DataFrame = whole[DATASET_LABELS.names]
     return labels
-
-
-def rows_of(places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where the boxes of some images stand in a table that holds so many boxes of each image in its order."""
-    starts = np.cumsum(counts) - counts
-    chosen = counts[places]
-    before = np.cumsum(chosen) - chosen
-    rows: NDArray[np.int64] = np.repeat(starts[places] - before, chosen) + np.arange(int(chosen.sum()))
-    return rows
 
 
 def lay_parts(
@@ -208,8 +200,7 @@ def _stacked(frames: Sequence[pd.DataFrame], schema: pa.Schema) -> Rows:
     layer = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     newest = everything
     if len(frames) > 1:
-        newest = everything[~everything["source_ref"].duplicated(keep="last")]
-        newest = newest.sort_values("source_ref", kind="stable")
+        newest = everything.iloc[newest_rows(everything["source_ref"])]
     places = newest.index.to_numpy()
     removed = newest["removed"].to_numpy(bool)
     return Rows(

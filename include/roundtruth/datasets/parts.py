@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
-import pandas as pd
 import pyarrow as pa
 
 from roundtruth.annotations import from_parquet, to_parquet
 from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The tables of a version. A part of LABELS belongs to the part of IMAGES at the same place.
 IMAGES, LABELS, SPLITS, LEFT_OUT = "images", "labels", "splits", "left_out"

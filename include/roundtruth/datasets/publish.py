@@ -1,5 +1,8 @@
 """Publish a candidate as an immutable version: all files first, version.json last, then the pointer.
 
+One version follows a parent, whichever of two releases is there first (succession.py); the other one has to
+be assembled on it.
+
 A version number belongs to the candidate whose digest stands in its claim.json, written first and only if
 absent. So the same candidate goes on where a crash stopped it, and two publishers of the same candidate write
 the same bytes; another candidate never writes into that folder, it takes the next number. A number that was
@@ -32,6 +35,7 @@ from roundtruth.datasets.folder import (
 from roundtruth.datasets.latest import move_latest
 from roundtruth.datasets.parts import write_parts
 from roundtruth.datasets.report import Picture, report_html
+from roundtruth.datasets.succession import decide, newest_decided
 from roundtruth.datasets.tables import LEFT_OUT_IMAGES
 from roundtruth.datasets.tree import TREE_FORMAT, TreeFile, TreeMaker, image_path, label_file_count
 from roundtruth.datasets.version_index import TABLE_FILES, label_files, table_files
@@ -39,11 +43,9 @@ from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress, VersionWriter
 from roundtruth.datasets.versions import (
     VersionRecord,
-    encode_version,
-    newest_version,
     read_version,
 )
-from roundtruth.errors import DatasetError
+from roundtruth.errors import DatasetError, StaleCandidateError
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
 
@@ -66,8 +68,8 @@ def publish_version(
     A candidate whose content is the newest version's is not published again; then nothing is written but the
     pointer, where it lags behind.
 
-    :raises DatasetError: when another version was published since the candidate was assembled, or an image
-        was replaced meanwhile: assemble again.
+    :raises StaleCandidateError: when another version was published since the candidate was assembled.
+    :raises DatasetError: when an image was replaced meanwhile: assemble again.
     """
     folder = dataset_folder(project)
     done = _published(storage, folder, candidate)
@@ -112,14 +114,15 @@ def record_of(candidate: Candidate, version: str) -> VersionRecord:
 
 
 def _published(storage: Storage, folder: DatasetFolder, candidate: Candidate) -> PublishedVersion | None:
-    newest = newest_version(storage, folder)
+    newest = newest_decided(storage, folder)
     if newest is not None and _content_digest(storage, folder, newest) == candidate.digest:
         uri = folder.version(newest.version).uri
         return PublishedVersion(version=newest.version, uri=uri, record=newest, created=False)
     if (newest.version if newest else None) != candidate.parent:
-        raise DatasetError(
+        raise StaleCandidateError(
             f"Dataset {folder.name!r} is at {newest.version if newest else 'no version'} and the candidate "
-            f"was assembled on {candidate.parent or 'no version'}; assemble it again."
+            f"was assembled on {candidate.parent or 'no version'}: another release was there first; assemble "
+            "it again (in Airflow: clear assemble_version)."
         )
     return None
 
@@ -147,14 +150,19 @@ def _conclude(
     candidate: Candidate,
     record: VersionRecord,
 ) -> PublishedVersion:
-    """Write version.json, unless a version was published in the meantime."""
+    """Publish the version whose files are there, unless another one was published in the meantime."""
     done = _published(storage, folder, candidate)
     if done is not None:
         return done
-    created = storage.write_if_absent(version.record, encode_version(record))
-    if not created and read_version(storage, version) != record:
-        raise DatasetError(f"{version.record} was published by someone else; assemble the dataset again.")
-    return PublishedVersion(version=version.name, uri=version.uri, record=record, created=created)
+    if decide(storage, folder, record):
+        return PublishedVersion(version=version.name, uri=version.uri, record=record, created=True)
+    done = _published(storage, folder, candidate)
+    if done is None:
+        raise DatasetError(
+            f"{folder.successor(candidate.parent)} names a version whose files were deleted; delete this "
+            "file too, and publish again."
+        )
+    return done
 
 
 def _write_files(

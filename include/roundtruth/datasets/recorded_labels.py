@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, from_parquet, table
-from roundtruth.datasets.content_digests import places_of
+from roundtruth.datasets.table_rows import places_of
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, rounds_folder, rounds_in_order
-from roundtruth.rounds.record import RoundRecord
+from roundtruth.rounds.record import RoundRecord, read_recorded
 from roundtruth.rounds.sent_back import read_sent_back, withdrawn
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,10 @@ def read_rounds(storage: Storage, project: Project) -> RecordedRounds:
     folders = rounds_in_order(storage, project)
     for folder, content in storage.run_many(lambda one: (one, storage.read_if_there(one.record)), folders):
         if content is not None:
-            records[folder.key] = msgspec.json.decode(content.data, type=RoundRecord)
+            records[folder.key] = decode_json(content.data, RoundRecord)
             digests[folder.key] = hashlib.sha256(content.data).hexdigest()
-    gone = withdrawn(read_sent_back(storage, project))
+    attempts = {key: record.attempt for key, record in records.items()}
+    gone = withdrawn(read_sent_back(storage, project), attempts)
     return RecordedRounds(records=records, digests=digests, withdrawn=gone)
 
 
@@ -68,7 +69,7 @@ def read_labels(
     folders = {key: RoundFolder(rounds_folder(project) / key) for key in ordered}
     images = [table([], IMAGES).assign(round="")]
     for key in ordered:
-        found = _read_table(storage, folders[key], rounds.records[key], IMAGES)
+        found = _read_table(storage, folders[key], rounds, IMAGES)
         images.append(found[found["status"].isin(PUBLISHABLE)].assign(round=key))
     publishable = pd.concat(images, ignore_index=True)
     identities = zip(publishable["round"], publishable["source_ref"], publishable["etag"], strict=True)
@@ -79,7 +80,7 @@ def read_labels(
     labels = [table([], LABELS).assign(round="")]
     for key in ordered:
         # Read one round after the other: the boxes of images that a later round labeled again are let go.
-        found = _read_table(storage, folders[key], rounds.records[key], LABELS)
+        found = _read_table(storage, folders[key], rounds, LABELS)
         of_round = newest.loc[newest["round"] == key, "source_ref"]
         labels.append(found[places_of(found["source_ref"], of_round) >= 0].assign(round=key))
     return RecordedLabels(
@@ -90,14 +91,15 @@ def read_labels(
 
 
 def _read_table(
-    storage: Storage, folder: RoundFolder, record: RoundRecord, schema: pa.Schema
+    storage: Storage, folder: RoundFolder, rounds: RecordedRounds, schema: pa.Schema
 ) -> pd.DataFrame:
+    """As it was recorded: a rebuild that is under way, or failed its checks, has replaced what is beside."""
     uri = folder.images if schema is IMAGES else folder.labels
-    data = storage.read(uri)
+    data = read_recorded(storage, folder, uri.name, digest=rounds.digests[folder.key])
     digest = hashlib.sha256(data).hexdigest()
-    if digest != record.files.get(uri.name):
+    if digest != rounds.records[folder.key].files.get(uri.name):
         raise DatasetError(
-            f"{uri} is not what {folder.record} says (digest {digest[:12]}…): it was changed after the round "
-            "was recorded; run the round's last steps again."
+            f"{folder.uri}: {uri.name} is not what {folder.record} says (digest {digest[:12]}…): it was "
+            "changed after the round was recorded; run the round's last steps again."
         )
     return from_parquet(data, schema, name=str(uri))

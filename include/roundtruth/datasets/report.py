@@ -8,7 +8,7 @@ from html import escape
 
 from roundtruth.charts import histogram
 from roundtruth.datasets.candidate import Candidate
-from roundtruth.datasets.card import card_plots, missing_classes
+from roundtruth.datasets.card import card_plots, warnings
 from roundtruth.datasets.contact_sheet import COLORS, Shown
 from roundtruth.datasets.diff import VersionDiff
 from roundtruth.datasets.heat_maps import box_maps, square_map
@@ -40,7 +40,7 @@ def report_html(
 ) -> bytes:
     """The page; the same version gives the same bytes."""
     title = f"{record.dataset} {record.version}"
-    places, sizes = box_maps(candidate)
+    places, sizes = box_maps(candidate.images, candidate.labels)
     charts = [
         *card_plots(candidate, record).values(),
         square_map(
@@ -81,21 +81,7 @@ made by roundtruth {escape(record.roundtruth)}.</p>
 
 
 def _warnings(record: VersionRecord) -> str:
-    told = [
-        f"No box of class {name} in split {split}."
-        for split, names in missing_classes(record).items()
-        for name in names
-    ]
-    if record.torn_groups:
-        told.append(
-            f"{record.torn_groups} groups lie in several splits; they were apart before group_by was set."
-        )
-    if record.partial:
-        told.append(
-            f"{record.partial} images are partially labeled: some class is unknown on them, not absent."
-        )
-    told += [f"{count} labeled images wait: {reason}." for reason, count in record.left_out.items()]
-    return "".join(f'<p class="warning">{escape(one)}</p>\n' for one in told)
+    return "".join(f'<p class="warning">{escape(one)}</p>\n' for one in warnings(record))
 
 
 def _split_table(record: VersionRecord) -> str:

@@ -20,12 +20,22 @@ class Rollback:
 
 
 def roll_back(
-    storage: Storage, root: ObjectUri, name: str, version: str | None, *, at: str, by: str, reason: str
+    storage: Storage,
+    root: ObjectUri,
+    name: str,
+    version: str | None,
+    *,
+    at: str,
+    by: str,
+    reason: str,
+    seen: str | None = None,
 ) -> Rollback:
     """Point `latest` to a version; a newer one than it points to is taken back into use.
 
     :param version: such as v0002; None is the published version before the one that `latest` means.
     :param at: the time, ISO 8601; ``by`` who, and ``reason`` why: they stand in latest.json.
+    :param seen: what `latest` means, as the person has seen; None takes it as it is.
+    :raises LatestMovedError: when it means another version than was seen.
     :raises DatasetError: when there is no such version, or none before.
     """
     folder = DatasetFolder(root / "datasets" / name)
@@ -38,6 +48,5 @@ def roll_back(
             raise DatasetError(f"Dataset {name!r} has no version before {current or 'the first'}.")
         version = before[-1]
     record = resolve_version(storage, folder, version)
-    return Rollback(
-        old=set_latest(storage, folder, record.version, at=at, by=by, reason=reason), record=record
-    )
+    old = set_latest(storage, folder, record.version, at=at, by=by, reason=reason, seen=seen)
+    return Rollback(old=old, record=record)

@@ -17,9 +17,8 @@ import pandas as pd
 
 from roundtruth import __version__
 from roundtruth.datasets.candidate import GONE, SENT_BACK, LeftOut, left_out_of
-from roundtruth.datasets.content_digests import places_of
-from roundtruth.datasets.layers import rows_of
 from roundtruth.datasets.recorded_labels import RecordedRounds
+from roundtruth.datasets.table_rows import places_of, rows_of
 from roundtruth.datasets.tree import TREE_FORMAT
 from roundtruth.datasets.version_tables import VersionTables
 from roundtruth.project import Project

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from roundtruth.annotations import from_parquet, table
-from roundtruth.datasets.content_digests import places_of
 from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.groups import group_images, pinned_images
 from roundtruth.datasets.near_duplicates import hashes_of, look_alikes, remembered_hashes
 from roundtruth.datasets.splits import Held, assign_splits, torn_groups
+from roundtruth.datasets.table_rows import places_of
 from roundtruth.datasets.tables import DATASET_IMAGES
 from roundtruth.datasets.versions import VersionRecord, list_versions
 from roundtruth.project import Project

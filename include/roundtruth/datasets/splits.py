@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roundtruth.datasets.stratify import place_groups, wanted_counts
 from roundtruth.errors import DatasetError
@@ -74,6 +75,18 @@ def assign_splits(
     )
     splits |= _placed(new, splits, ratios, class_ids or {}, held or {})
     return {source_ref: splits[source_ref] for source_ref in everything}
+
+
+def split_evenly(images: int, ratios: Mapping[str, float]) -> NDArray[np.intp]:
+    """``assign_splits`` of so many new images of which no class and no group is known, without their names.
+
+    :returns: the place of each one's split among the ``ratios`` that are over 0, in order of the SHA-256 of
+        their source_refs.
+    """
+    used = [ratio for ratio in ratios.values() if ratio > 0]
+    wanted = np.array([wanted_counts(used, images)] * 2, dtype=np.float64).T
+    # Two columns, as for images whose boxes are not looked at: an image, and a negative.
+    return place_groups(np.ones((images, 2)), np.zeros((len(used), 2)), wanted)
 
 
 def torn_groups(splits: Mapping[str, str], groups: Mapping[str, str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from roundtruth.datasets.parts import PartReader
 from roundtruth.datasets.tables import DATASET_IMAGES, DATASET_LABELS, LEFT_OUT_IMAGES, TABLES
 from roundtruth.datasets.tree import TreeFile
 from roundtruth.datasets.version_index import Row, file_row, label_files, read_index, read_stored_index
+from roundtruth.datasets.version_rows import read_whole_tables
 from roundtruth.datasets.versions import VersionRecord, content_header, read_version, resolve_version
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
@@ -134,16 +134,7 @@ def made_label_files(
 
 
 def _read_whole(storage: Storage, folder: VersionFolder, record: VersionRecord) -> VersionTables:
-    digests = {row["path"]: row["sha256"] for row in read_stored_index(storage, folder, record)}
-    tables = []
-    for uri, schema in ((folder.images, DATASET_IMAGES), (folder.labels, DATASET_LABELS)):
-        data = storage.read(uri)
-        if hashlib.sha256(data).hexdigest() != digests.get(uri.name):
-            raise DatasetError(
-                f"{uri} is not what was published; `roundtruth dataset verify` names what else."
-            )
-        tables.append(from_parquet(data, schema, name=str(uri)))
-    images, labels = tables
+    images, labels = (found.to_pandas() for found in read_whole_tables(storage, folder, record))
     return VersionTables(
         record=record,
         folder=folder,

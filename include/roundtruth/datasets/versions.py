@@ -12,6 +12,7 @@ from roundtruth.datasets.latest import latest_version
 from roundtruth.datasets.parts import Part
 from roundtruth.errors import DatasetError
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
 
 LATEST = "latest"
 
@@ -65,7 +66,7 @@ def read_version(storage: Storage, folder: VersionFolder) -> VersionRecord | Non
     if content is None:
         return None
     try:
-        return msgspec.json.decode(content.data, type=VersionRecord)
+        return decode_json(content.data, VersionRecord)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{folder.record} is not a version record: {error}.") from error
 

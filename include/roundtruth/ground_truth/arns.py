@@ -21,7 +21,6 @@ LAMBDA_ACCOUNTS = {
     "us-east-2": "266458841044",
     "us-west-2": "081040173940",
 }
-PUBLIC_ACCOUNT = "394669845002"
 ALGORITHM_ACCOUNT = "027400017018"
 
 BUILT_IN_TASK = {"bounding-box": "BoundingBox", "image-classification": "ImageMultiClass"}
@@ -36,11 +35,6 @@ def pre_task_lambda(region: str, task: str) -> str:
 def consolidation_lambda(region: str, task: str) -> str:
     """The built-in function that consolidates the workers' answers (ACS-)."""
     return f"arn:aws:lambda:{region}:{_account(region)}:function:ACS-{BUILT_IN_TASK[task]}"
-
-
-def public_workteam(region: str) -> str:
-    """The work team that is Mechanical Turk."""
-    return f"arn:aws:sagemaker:{region}:{PUBLIC_ACCOUNT}:workteam/public-crowd/default"
 
 
 def labeling_algorithm(region: str, task: str) -> str:

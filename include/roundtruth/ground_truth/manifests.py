@@ -34,7 +34,7 @@ def read_output_manifest(
         text = line.strip().removeprefix(b"\xef\xbb\xbf")
         if not text:
             continue
-        record = _read_line(text, number, file, label_attribute)
+        record = read_line(text, number, file, label_attribute)
         source_ref = record.source_ref
         if source_ref is not None and source_ref in seen:
             yield LineProblem(
@@ -48,6 +48,26 @@ def read_output_manifest(
         if source_ref is not None:
             seen[source_ref] = number
         yield record
+
+
+def read_line(text: bytes, number: int, file: str, attribute: str | None) -> LabeledImage | LineProblem:
+    """Decode one line that has text; ``read_output_manifest`` also finds the images that are there twice."""
+    source_ref: str | None = None
+    try:
+        values = _decode_line(text)
+        source_ref = _source_ref(values)
+        name, metadata = _choose(values, attribute)
+        if name not in values:
+            raise _UnusableError(ProblemKind.UNLABELED, f"has {name}{METADATA} but no {name}")
+        return _decode_label(values[name], name, metadata, number, source_ref)
+    except _UnusableError as problem:
+        return LineProblem(
+            file=file,
+            line_number=number,
+            kind=problem.kind,
+            reason=problem.reason,
+            source_ref=source_ref,
+        )
 
 
 class _Annotation(msgspec.Struct):
@@ -111,25 +131,6 @@ class _UnusableError(Exception):
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
-
-
-def _read_line(text: bytes, number: int, file: str, attribute: str | None) -> LabeledImage | LineProblem:
-    source_ref: str | None = None
-    try:
-        values = _decode_line(text)
-        source_ref = _source_ref(values)
-        name, metadata = _choose(values, attribute)
-        if name not in values:
-            raise _UnusableError(ProblemKind.UNLABELED, f"has {name}{METADATA} but no {name}")
-        return _decode_label(values[name], name, metadata, number, source_ref)
-    except _UnusableError as problem:
-        return LineProblem(
-            file=file,
-            line_number=number,
-            kind=problem.kind,
-            reason=problem.reason,
-            source_ref=source_ref,
-        )
 
 
 def _decode_line(text: bytes) -> dict[str, msgspec.Raw]:

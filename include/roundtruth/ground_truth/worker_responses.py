@@ -14,24 +14,16 @@ from roundtruth.errors import ManifestError
 from roundtruth.ground_truth.records import AnswerBox, WorkerAnswer
 
 
-def decode_worker_response(data: bytes, *, file: str) -> tuple[WorkerAnswer, ...]:
-    """Read one worker-response file, answers in the file's order.
-
-    :raises ManifestError: when the file is not JSON, or an answer has neither boxes nor labels.
-    """
-    answers, problems = read_worker_response(data, file=file)
-    if problems:
-        raise problems[0]
-    return answers
-
-
 def read_worker_response(
     data: bytes, *, file: str
 ) -> tuple[tuple[WorkerAnswer, ...], tuple[ManifestError, ...]]:
-    """Read what can be read of a worker-response file: its answers, and an error for each one that is broken.
+    """Read what can be read of a worker-response file: its answers in order, an error for each broken one.
 
     A file that is no worker response at all gives one error and no answer.
     """
+    answers_of_boxes = _read_boxes(data)
+    if answers_of_boxes is not None:
+        return answers_of_boxes, ()
     try:
         response = _decoder.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -80,13 +72,50 @@ class _Response(msgspec.Struct):
     answers: list[_Answer]
 
 
+class _BoxElement(_Element, rename="camel"):
+    labeled_image: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _BoxAnswer(msgspec.Struct, rename="camel"):
+    worker_id: str
+    answer_content: dict[str, _BoxElement]
+    submission_time: str = ""
+    time_spent_in_seconds: float | None = None
+
+
+class _BoxResponse(msgspec.Struct):
+    answers: list[_BoxAnswer]
+
+
 # inputImageProperties alone is an answer without boxes: AWS's own code reads a missing list as empty.
 _KNOWN_KEYS = {"boundingBoxes", "inputImageProperties", "label", "labels"}
 _decoder = msgspec.json.Decoder(_Response, strict=False)
+_box_decoder = msgspec.json.Decoder(_BoxResponse, strict=False)
+msgspec.json.Decoder(_Element)  # `convert` must find it built: see typed_json
+
+
+def _read_boxes(data: bytes) -> tuple[WorkerAnswer, ...] | None:
+    """The answers of a file as AWS's own template of boxes writes it, decoded at once; None of any other."""
+    try:
+        response = _box_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    answers = []
+    for answer in response.answers:
+        elements = list(answer.answer_content.values())
+        if len(elements) != 1 or not isinstance(elements[0].bounding_boxes, list):
+            return None
+        if elements[0].labeled_image is not msgspec.UNSET:
+            return None
+        answers.append(_worker_answer(answer, elements[0]))
+    return tuple(answers)
 
 
 def _read_answer(answer: _Answer, name: str) -> WorkerAnswer:
-    element = _find_element(answer, name)
+    return _worker_answer(answer, _find_element(answer, name))
+
+
+def _worker_answer(answer: _Answer | _BoxAnswer, element: _Element) -> WorkerAnswer:
     size = element.input_image_properties or _Size()
     boxes = element.bounding_boxes if isinstance(element.bounding_boxes, list) else []
     labels = element.labels or ([element.label] if element.label is not None else [])

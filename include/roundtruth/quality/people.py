@@ -21,20 +21,31 @@ ENOUGH_ANSWERS = 5
 ENOUGH_IN_ALL = 20
 
 
-def people_suites(answers: pd.DataFrame, report: Mapping[str, Any], settings: Quality) -> tuple[Suite, ...]:
+def time_per_box(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row an answer: its ``worker`` and ``seconds_per_box``; of an empty answer, the seconds it took.
+
+    :param answers: annotations.ANSWERS (source_ref, job, worker, box, seconds), all of a job together.
+    """
+    keys = ["job", "source_ref", "worker"]
+    drawn = answers.assign(drawn=answers["box"] >= 0).groupby(keys, sort=True)
+    tasks = drawn.agg(boxes=("drawn", "sum"), seconds=("seconds", "first")).reset_index()
+    return tasks[["worker"]].assign(seconds_per_box=tasks["seconds"] / tasks["boxes"].clip(lower=1))
+
+
+def people_suites(times: pd.DataFrame, report: Mapping[str, Any], settings: Quality) -> tuple[Suite, ...]:
     """One suite over the workers and one over the round as a whole; none where nobody answered.
 
-    :param answers: annotations.ANSWERS; its ``worker`` is shown.
+    :param times: of all answers (``time_per_box``); its ``worker`` is shown.
     :param report: the consensus report (consensus.json): ``workers`` with ``worker``, ``compared_answers``
         and ``pairwise_f1`` (0–1 or None), and ``agreement.mean`` (0–1 or None).
     """
-    if answers.empty:
+    if times.empty:
         return ()
     overall = (report.get("agreement") or {}).get("mean")
     return (
         Suite(
             name="workers",
-            frame=worker_measures(answers, report.get("workers") or ()),
+            frame=worker_measures(times, report.get("workers") or ()),
             key=("worker", "measured"),
             checks=_worker_checks(settings),
         ),
@@ -52,18 +63,17 @@ def people_suites(answers: pd.DataFrame, report: Mapping[str, Any], settings: Qu
     )
 
 
-def worker_measures(answers: pd.DataFrame, reports: Any) -> pd.DataFrame:
+def worker_measures(times: pd.DataFrame, reports: Any) -> pd.DataFrame:
     """One row a worker, sorted: ``seconds_per_box`` (median), ``share`` of all answers, ``agreement`` (F1).
 
     What cannot be judged (no times recorded, too few answers, nobody beside) passes: infinite seconds, no
     share, an agreement of 1.
     """
-    tasks = _tasks(answers)
-    by_worker = tasks.groupby("worker", sort=True)
+    by_worker = times.groupby("worker", sort=True)
     counts = by_worker.size()
     timed = by_worker["seconds_per_box"].count()
     seconds = by_worker["seconds_per_box"].median().where(timed >= ENOUGH_ANSWERS)
-    share = counts / len(tasks)
+    share = counts / len(times)
     judged = {
         str(entry["worker"]): float(entry["pairwise_f1"])
         for entry in reports
@@ -80,18 +90,10 @@ def worker_measures(answers: pd.DataFrame, reports: Any) -> pd.DataFrame:
             "worker": counts.index.astype("str"),
             "measured": measured,
             "seconds_per_box": seconds.fillna(np.inf).to_numpy(dtype=float),
-            "share": share.to_numpy(dtype=float) if len(tasks) >= ENOUGH_IN_ALL else np.zeros(len(counts)),
+            "share": share.to_numpy(dtype=float) if len(times) >= ENOUGH_IN_ALL else np.zeros(len(counts)),
             "agreement": [1.0 if found is None else found for found in agreement],
         }
     )
-
-
-def _tasks(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row an answer: its worker and the seconds a box; of an empty answer, the seconds it took."""
-    keys = ["job", "source_ref", "worker"]
-    drawn = answers.assign(drawn=answers["box"] >= 0).groupby(keys, sort=True)
-    tasks = drawn.agg(boxes=("drawn", "sum"), seconds=("seconds", "first")).reset_index()
-    return tasks.assign(seconds_per_box=tasks["seconds"] / tasks["boxes"].clip(lower=1))
 
 
 def _said(what: str, value: float | None) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from roundtruth.errors import QualityError
 from roundtruth.quality_settings import Severity
+from roundtruth.typed_json import decode_json
 
 NAMED_IMAGES = 100  # a verdict names so many failing images a check, and counts them all
 
@@ -68,7 +69,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         :raises QualityError: when the bytes are none.
         """
         try:
-            return msgspec.json.decode(data, type=cls)
+            return decode_json(data, cls)
         except msgspec.DecodeError as error:
             raise QualityError(f"This is not a quality verdict: {error}.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -40,20 +41,29 @@ def find_arrivals(storage: Storage, project: Project, round_key: str) -> Arrival
 
     :raises StorageError: when the bucket is missing or not readable.
     """
-    window = partition_window(project, round_key)
     images: list[StoredObject] = []
     unusable: list[tuple[StoredObject, str]] = []
-    for stored in storage.list_objects(arrivals_folder(project, round_key)):
-        if not stored.uri.key.lower().endswith(IMAGE_SUFFIXES):
-            continue
-        if window is not None and not window.holds(stored.last_modified):
-            continue
-        reason = _unusable_reason(stored)
+    for stored, reason in each_arrival(storage, project, round_key):
         if reason:
             unusable.append((stored, reason))
         else:
             images.append(stored)
     return Arrivals(images=tuple(images), unusable=tuple(unusable))
+
+
+def each_arrival(storage: Storage, project: Project, round_key: str) -> Iterator[tuple[StoredObject, str]]:
+    """The images one by one as they are listed, each with the reason why it cannot be labeled, or nothing.
+
+    A million of them held at once would take half a gigabyte.
+
+    :raises StorageError: when the bucket is missing or not readable.
+    """
+    window = partition_window(project, round_key)
+    for stored in storage.list_objects(arrivals_folder(project, round_key)):
+        if not stored.uri.key.lower().endswith(IMAGE_SUFFIXES):
+            continue
+        if window is None or window.holds(stored.last_modified):
+            yield stored, _unusable_reason(stored)
 
 
 def arrivals_folder(project: Project, round_key: str) -> ObjectUri:
@@ -91,6 +101,8 @@ def _unusable_reason(stored: StoredObject) -> str:
     if stored.size > MAX_BYTES:
         return f"has {stored.size} bytes, Ground Truth takes at most {MAX_BYTES}"
     key = stored.uri.key
+    if key.isprintable() and "/." not in key and not key.startswith("."):
+        return ""
     if any(part in {".", ".."} for part in key.split("/")):
         return "has a key with a `.` or `..` part; upload it under another key"
     if any(ord(character) < 32 for character in key):

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from roundtruth.rounds.collect import read_job_tables
+import pyarrow as pa
+
+from roundtruth.rounds.collect import OBJECTS, read_job_table
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.record import RoundRecord
 from roundtruth.storage import Storage
+
+_IMAGES = pa.schema([OBJECTS.field("source_ref")])
 
 
 def asked_of_images(
@@ -24,6 +28,6 @@ def asked_of_images(
         return None
     asked: dict[str, set[str]] = defaultdict(set)
     for job in first:
-        for source_ref in read_job_tables(storage, folder.job(job.name)).objects["source_ref"]:
+        for source_ref in read_job_table(storage, folder.job(job.name).objects, _IMAGES)["source_ref"]:
             asked[str(source_ref)].update(job.categories)
     return {source_ref: frozenset(categories) for source_ref, categories in asked.items()}

@@ -10,7 +10,9 @@ import msgspec
 from roundtruth.errors import RoundError
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.names import JOB_NAME_LIMIT
+from roundtruth.rounds.turns import Wish
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
 
 _SUFFIX = re.compile(r"-a([0-9]+)$")
 
@@ -43,31 +45,32 @@ def attempt_of_run(storage: Storage, folder: RoundFolder, run: str) -> Attempt |
     return own[-1] if own else None
 
 
-def open_attempt(
+def wanted_attempt(
     storage: Storage, folder: RoundFolder, *, run: str, why: str = "", recorded_names: Collection[str]
-) -> Attempt:
-    """The attempt that a run which labels anew belongs to; a new one only when the last one is over.
+) -> Wish | None:
+    """The new attempt that a run which labels anew wants to open; None when it has one, or joins the last.
 
     A run that is cleared and runs again keeps its own attempt, also when others came after it, and a second
     run that comes while an attempt is under way joins it: people are never paid twice for one wish.
 
     :param run: the id of the Dag run that asks.
     :param recorded_names: the names of all jobs in round.json when it holds the newest attempt; else none.
+    """
+    if not recorded_names or attempt_of_run(storage, folder, run) is not None:
+        return None
+    attempts = _attempts(storage, folder)
+    taken = max(_attempt_of(name) for name in recorded_names)
+    made = Attempt(attempt=max(attempts[-1].attempt, taken) + 1, run=run, why=why)
+    content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    return Wish(uri=_uri(folder, len(attempts) + 1), data=content)
+
+
+def join_attempt(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
+    """The attempt that a run belongs to, its own or the newest, written down: cleared, it wants no other.
+
     :raises RoundError: when many runs join at the same moment.
     """
-    own = attempt_of_run(storage, folder, run)
-    if own is not None:
-        return own
-    if not recorded_names:
-        return _join(storage, folder, run)
-    attempts = _attempts(storage, folder)
-    newest = attempts[-1]
-    taken = max(_attempt_of(name) for name in recorded_names)
-    made = Attempt(attempt=max(newest.attempt, taken) + 1, run=run, why=why)
-    content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
-    if storage.write_if_absent(_uri(folder, len(attempts) + 1), content):
-        return made
-    return _join(storage, folder, run)
+    return attempt_of_run(storage, folder, run) or _join(storage, folder, run)
 
 
 def attempt_name(job_name: str, attempt: int) -> str:
@@ -85,7 +88,6 @@ def attempt_name(job_name: str, attempt: int) -> str:
 
 
 def _join(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
-    """Write down that a run belongs to the newest attempt: cleared later, it wants no other."""
     for _ in range(5):
         attempts = _attempts(storage, folder)
         newest, uri = attempts[-1], _uri(folder, len(attempts))
@@ -98,7 +100,7 @@ def _join(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
             return joined
         if (
             before is not None
-            and msgspec.json.decode(before.data, type=Attempt) == newest
+            and decode_json(before.data, Attempt) == newest
             and storage.write_if_unchanged(uri, content, before.etag)
         ):
             return joined
@@ -109,9 +111,9 @@ def _join(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
 
 def _attempts(storage: Storage, folder: RoundFolder) -> tuple[Attempt, ...]:
     first = storage.read_if_there(_uri(folder, 1))
-    attempts = [msgspec.json.decode(first.data, type=Attempt) if first else Attempt(attempt=1, run="")]
+    attempts = [decode_json(first.data, Attempt) if first else Attempt(attempt=1, run="")]
     while (content := storage.read_if_there(_uri(folder, len(attempts) + 1))) is not None:
-        attempts.append(msgspec.json.decode(content.data, type=Attempt))
+        attempts.append(decode_json(content.data, Attempt))
     return tuple(attempts)
 
 

@@ -11,7 +11,7 @@ from roundtruth.annotations import table, to_parquet
 from roundtruth.errors import ImageError, RoundError
 from roundtruth.image_headers import read_image_headers
 from roundtruth.project import Project
-from roundtruth.rounds.arrivals import IMAGE_SUFFIXES, find_arrivals
+from roundtruth.rounds.arrivals import IMAGE_SUFFIXES, each_arrival
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.history import read_history
 from roundtruth.rounds.planned import LEFT_OUT, PLANNED
@@ -45,18 +45,19 @@ def take_images(
     history = read_history(storage, project, without=folder.key)
     drawn_by = project.selection.drawn_by
     lost = history.lost_draws.get(drawn_by, frozenset())
-    arrivals = find_arrivals(storage, project, folder.key)
     carried, waiting = history.carried_over, history.waiting
     rows: list[dict[str, object]] = []
-    for stored, reason in [*((image, "") for image in arrivals.images), *arrivals.unusable]:
+    there: set[str] = set()
+    for stored, reason in each_arrival(storage, project, folder.key):
         identity = (str(stored.uri), stored.etag)
+        if request.names_images:
+            there.add(identity[0])
         if identity not in history.settled and identity not in lost:
             rows.append(planned_row(stored, reason, carried_over=identity in carried))
     seen = {(str(row["source_ref"]), str(row["etag"])) for row in rows}
     rows += _from_elsewhere(storage, carried - seen, carried_over=True)
     rows += _from_elsewhere(storage, waiting - seen, carried_over=False)
     if request.names_images:
-        there = {str(one.uri) for one in [*arrivals.images, *(image for image, _ in arrivals.unusable)]}
         rows = _asked_for(project, request, rows, there)
     candidates = table(rows, PLANNED)
     if request.where:

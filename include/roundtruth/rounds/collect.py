@@ -29,7 +29,8 @@ from roundtruth.ground_truth.answer_rows import answer_rows
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.records import LabeledImage, LineProblem, ProblemKind, WorkerAnswer
 from roundtruth.rounds.folder import JobInputs
-from roundtruth.storage import Storage
+from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
 
 # One row an image of a job.
 OBJECTS = pa.schema(
@@ -120,27 +121,31 @@ def collect_answers(
 
 def read_job_tables(storage: Storage, inputs: JobInputs) -> JobTables:
     """The tables that ``collect_answers`` wrote for a job."""
-
-    def read(uri_name: str, schema: pa.Schema) -> pd.DataFrame:
-        uri = getattr(inputs, uri_name)
-        return from_parquet(storage.read(uri), schema, name=str(uri))
-
     return JobTables(
-        answers=read("answers", ANSWERS),
-        objects=read("objects", OBJECTS),
-        consolidated=read("consolidated", LABELS),
+        answers=read_job_table(storage, inputs.answers, ANSWERS),
+        objects=read_job_table(storage, inputs.objects, OBJECTS),
+        consolidated=read_job_table(storage, inputs.consolidated, LABELS),
     )
+
+
+def read_job_table(
+    storage: Storage, uri: ObjectUri, schema: pa.Schema, *, gold: Collection[str] = ()
+) -> pd.DataFrame:
+    """One of a job's tables, or some columns of it, without the rows of its gold images."""
+    return _without(from_parquet(storage.read(uri), schema, name=str(uri)), gold)
 
 
 def without_gold(tables: JobTables, gold: Collection[str]) -> JobTables:
     """The tables without the rows of a job's gold images."""
-
-    def kept(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[~frame["source_ref"].isin(set(gold))].reset_index(drop=True) if gold else frame
-
     return JobTables(
-        answers=kept(tables.answers), objects=kept(tables.objects), consolidated=kept(tables.consolidated)
+        answers=_without(tables.answers, gold),
+        objects=_without(tables.objects, gold),
+        consolidated=_without(tables.consolidated, gold),
     )
+
+
+def _without(frame: pd.DataFrame, gold: Collection[str]) -> pd.DataFrame:
+    return frame[~frame["source_ref"].isin(set(gold))].reset_index(drop=True) if gold else frame
 
 
 def _input_order(storage: Storage, inputs: JobInputs) -> list[str]:
@@ -150,7 +155,7 @@ def _input_order(storage: Storage, inputs: JobInputs) -> list[str]:
 def _source_refs(manifest: bytes) -> list[str]:
     decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
     lines = manifest.splitlines()
-    return [msgspec.json.decode(decoder.decode(line)["source-ref"], type=str) for line in lines if line]
+    return [decode_json(decoder.decode(line)["source-ref"], str) for line in lines if line]
 
 
 def _last_output(storage: Storage, outputs: Sequence[JobFolder], *, completed: bool) -> JobFolder | None:

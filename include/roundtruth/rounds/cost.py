@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from roundtruth.errors import RoundError
 from roundtruth.labeling_settings import Labeling
 from roundtruth.project import Project
-from roundtruth.rounds.collect import read_job_tables
+from roundtruth.rounds.collect import OBJECTS, read_job_table
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import PlannedJob
 from roundtruth.storage import Storage
@@ -95,7 +95,7 @@ def spent_usd(storage: Storage, project: Project, folder: RoundFolder, jobs: Ite
             planned = job.images + len(job.gold)
             objects, rewards = objects + planned, rewards + planned * job.workers
             continue
-        found = read_job_tables(storage, inputs).objects
+        found = read_job_table(storage, inputs.objects, OBJECTS)
         objects += int((found["status"].isin(["labeled", "negative"]) | (found["answers"] > 0)).sum())
         rewards += int(found["answers"].sum())
     return round(labeling.fee_usd(objects) + rewards * _reward(labeling), 2)

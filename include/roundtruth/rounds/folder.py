@@ -31,10 +31,12 @@ class RoundFolder:
         return self.uri / "round.json"
 
     def recorded(self, sha256: str) -> RoundFolder:
-        """What stays of the round as it was recorded by a round.json of this digest: the record, the answers.
+        """The round as it was recorded by a round.json of this digest: the record and all files it names.
 
-        The files of the round itself are replaced when it is labeled again or built anew; a version that was
-        published before names its round.json by digest, and its lineage is read here.
+        The files of the round itself are replaced one after the other when it is labeled again or built anew,
+        and may stay so when its checks fail: releases, histories and later rounds read these
+        (``record.read_recorded``). A version that was published before names its round.json by digest, and
+        its lineage is read here.
         """
         return RoundFolder(self.uri / "recorded" / sha256)
 

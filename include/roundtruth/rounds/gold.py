@@ -15,6 +15,7 @@ from roundtruth.ground_truth.manifests import read_output_manifest
 from roundtruth.ground_truth.records import LabeledImage, ProblemKind
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def encode_truth(images: Sequence[GoldImage]) -> bytes:
 
 def decode_truth(data: bytes) -> tuple[GoldImage, ...]:
     """Read what ``encode_truth`` wrote."""
-    return tuple(msgspec.json.decode(line, type=GoldImage) for line in data.splitlines())
+    return tuple(decode_json(line, GoldImage) for line in data.splitlines())
 
 
 def _lines(data: bytes, file: str) -> Iterator[tuple[int, GoldImage | None]]:

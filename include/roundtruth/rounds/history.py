@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -19,8 +19,8 @@ from roundtruth.project import Project
 from roundtruth.rounds.attempts import current_attempt
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
 from roundtruth.rounds.planned import read_left_out, read_plan, read_planned_images
-from roundtruth.rounds.record import read_record
-from roundtruth.rounds.sent_back import read_sent_back, waiting_again, withdrawn
+from roundtruth.rounds.record import read_record, read_recorded
+from roundtruth.rounds.sent_back import Identity, SentBack, read_sent_back, waiting_again, withdrawn
 from roundtruth.storage import Storage
 
 # These come back in the next round; whatever else a round took (labeled, negative, unreadable) is settled.
@@ -48,8 +48,9 @@ def read_history(storage: Storage, project: Project, *, without: str | None = No
     lost: dict[str, set[tuple[str, str]]] = {}
     carried: set[tuple[str, str]] = set()
     sent = read_sent_back(storage, project)
-    gone = withdrawn(sent)
-    holders: dict[tuple[str, str], list[str]] = {identity: [] for one in sent for identity in one.images}
+    attempts = _newest_attempts(storage, project, sent)
+    gone = withdrawn(sent, attempts)
+    holders: dict[Identity, list[tuple[str, int]]] = {identity: [] for one in sent for identity in one.images}
     for key in storage.list_folders(rounds_folder(project)):
         if key == without:
             continue
@@ -63,7 +64,7 @@ def read_history(storage: Storage, project: Project, *, without: str | None = No
             elif (key, *identity) not in gone:  # a label that a person sent back settles nothing
                 settled.add(identity)
             if identity in holders:
-                holders[identity].append(key)
+                holders[identity].append((key, attempts.get(key, 1)))
     carried |= waiting_again(sent, holders)
     return History(
         settled=frozenset(settled),
@@ -73,9 +74,16 @@ def read_history(storage: Storage, project: Project, *, without: str | None = No
     )
 
 
+def _newest_attempts(storage: Storage, project: Project, sent: Iterable[SentBack]) -> dict[str, int]:
+    """The newest attempt, recorded or under way, at each round of which images were sent back."""
+    keys = sorted({key for one in sent for key in one.rounds})
+    return {key: current_attempt(storage, RoundFolder(rounds_folder(project) / key)).attempt for key in keys}
+
+
 def _round_images(storage: Storage, folder: RoundFolder) -> Iterator[tuple[tuple[str, str], str]]:
     if storage.head(folder.record) is not None:
-        frame = from_parquet(storage.read(folder.images), IMAGES, name=str(folder.images))
+        recorded = read_recorded(storage, folder, folder.images.name)
+        frame = from_parquet(recorded, IMAGES, name=str(folder.images))
         attempt = current_attempt(storage, folder).attempt
         if attempt > 1 and (record := read_record(storage, folder)) and attempt > record.attempt:
             frame = frame.assign(status="running")  # all its images are being labeled over again

@@ -6,6 +6,7 @@ import msgspec
 
 from roundtruth.rounds.folder import JobInputs
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
 
 
 class JobAttempts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,4 +28,4 @@ def write_attempts(storage: Storage, inputs: JobInputs, job: str, attempts: JobA
 def read_attempts(storage: Storage, inputs: JobInputs, job: str) -> JobAttempts:
     """The attempts that were written down; mostly it is the planned job alone."""
     content = storage.read_if_there(inputs.attempts)
-    return msgspec.json.decode(content.data, type=JobAttempts) if content else JobAttempts(names=(job,))
+    return decode_json(content.data, JobAttempts) if content else JobAttempts(names=(job,))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 from roundtruth.project import Project
-from roundtruth.rounds.attempts import attempt_of_run, open_attempt
+from roundtruth.rounds.attempts import attempt_of_run, join_attempt, wanted_attempt
 from roundtruth.rounds.cost import RoundPrice, check_budget, estimate_price
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import RoundPlan, read_plan, require_plan
 from roundtruth.rounds.record import finished_jobs, read_record
+from roundtruth.rounds.turns import Wish, take_turn
 from roundtruth.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,18 @@ def open_over_again(
 
     :raises RoundError: when the new attempt is over the project's budget; then none is opened.
     """
-    newest = require_plan(storage, folder)
-    recorded = finished_jobs(storage, folder, newest)
-    if recorded and attempt_of_run(storage, folder, relabel_run) is None:
-        check_budget(project, folder.key, _price(project, newest))
-    attempt = open_attempt(storage, folder, run=relabel_run, why=why, recorded_names=recorded)
+
+    def wanted() -> Wish | None:
+        newest = require_plan(storage, folder)
+        recorded = finished_jobs(storage, folder, newest)
+        wish = wanted_attempt(storage, folder, run=relabel_run, why=why, recorded_names=recorded)
+        if wish is not None:
+            check_budget(project, folder.key, _price(project, newest))
+        return wish
+
+    # No other round may take an image of this one while it opens.
+    take_turn(storage, project, wanted)
+    attempt = join_attempt(storage, folder, relabel_run)
     log.info("round %s is labeled over again, attempt %d", folder.key, attempt.attempt)
 
 

@@ -16,11 +16,12 @@ from roundtruth.errors import RoundError
 from roundtruth.project import Project
 from roundtruth.rounds.candidates import take_images
 from roundtruth.rounds.cost import check_budget, estimate_price
-from roundtruth.rounds.folder import round_folder
+from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.gold import choose_gold
 from roundtruth.rounds.names import job_name
 from roundtruth.rounds.planned import PLANNED, PlannedJob, PlannedTable, RoundPlan, encode_plan, read_plan
 from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested
+from roundtruth.rounds.turns import Wish, take_turn
 from roundtruth.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -99,20 +100,34 @@ def plan_round(
     for an imported round: its jobs are over.
 
     :raises RoundError: as draft_plan, and when the round is planned already with other images than asked for.
+    :raises StorageError: as draft_plan, and when other rounds keep being planned at the same time.
     """
     folder = round_folder(project, round_key)
-    existing = read_plan(storage, folder)
-    if existing is not None and existing.imported:
+    plan = read_plan(storage, folder)
+    if plan is None:
+        # Another round may be planned or imported at this moment: they must not take the same images.
+        take_turn(storage, project, lambda: _wanted_plan(storage, project, folder, request))
+        plan = read_plan(storage, folder)
+    if plan is None:
+        return None
+    if plan.imported:
         log.info("round %s holds jobs that were imported: it is done, and nothing is labeled", round_key)
         return None
-    if existing is not None:
-        _require_same_images(existing, request)
-        return existing
-    draft = draft_plan(storage, project, round_key, request)
+    _require_same_images(plan, request)
+    return plan
+
+
+def _wanted_plan(
+    storage: Storage, project: Project, folder: RoundFolder, request: RoundRequest
+) -> Wish | None:
+    """What plan.json would hold by now, its tables written; None when it is there, or too few images are."""
+    if storage.head(folder.plan) is not None:
+        return None
+    draft = draft_plan(storage, project, folder.key, request)
     found = draft.plan.images if request.names_images else draft.plan.new
     minimum = as_requested(project, request).images.minimum
     if found < minimum:
-        log.warning("round %s is skipped: %d new images, images.minimum is %d", round_key, found, minimum)
+        log.warning("round %s is skipped: %d new images, images.minimum is %d", folder.key, found, minimum)
         return None
     # The table's name holds its digest: a second planner cannot change what the first one's plan points at.
     storage.write(folder.uri / draft.plan.planned.file, draft.table)
@@ -120,9 +135,7 @@ def plan_round(
         storage.write(folder.uri / draft.plan.gold_truth.file, draft.gold_truth)
     if draft.plan.left_out_images:
         storage.write(folder.uri / draft.plan.left_out_images.file, draft.left_out)
-    if storage.write_if_absent(folder.plan, encode_plan(draft.plan)):
-        return draft.plan
-    return read_plan(storage, folder)
+    return Wish(uri=folder.plan, data=encode_plan(draft.plan))
 
 
 def _require_same_images(existing: RoundPlan, request: RoundRequest) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
-import pandas as pd
 import pyarrow as pa
 
 from roundtruth.annotations import from_parquet, table
@@ -12,6 +13,10 @@ from roundtruth.rounds.attempts import attempt_name, current_attempt, earlier_at
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.requested import RoundRequest
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PLANNED = pa.schema(
     [
@@ -131,7 +136,7 @@ def read_plan(storage: Storage, folder: RoundFolder, attempt: int | None = None)
     content = storage.read_if_there(folder.plan)
     if content is None:
         return None
-    plan = msgspec.json.decode(content.data, type=RoundPlan)
+    plan = decode_json(content.data, RoundPlan)
     return of_attempt(plan, attempt or current_attempt(storage, folder).attempt)
 
 
@@ -140,7 +145,7 @@ def plans_of_earlier_attempts(storage: Storage, folder: RoundFolder, before: int
     content = storage.read_if_there(folder.plan)
     if content is None:
         return ()
-    plan = msgspec.json.decode(content.data, type=RoundPlan)
+    plan = decode_json(content.data, RoundPlan)
     return tuple(of_attempt(plan, one.attempt) for one in earlier_attempts(storage, folder, before))
 
 
@@ -153,7 +158,7 @@ def of_attempt(plan: RoundPlan, attempt: int) -> RoundPlan:
 def read_left_out(storage: Storage, folder: RoundFolder) -> tuple[str, pd.DataFrame]:
     """The draw of a planned round and the images (LEFT_OUT) that later rounds have to know of."""
     content = storage.read_if_there(folder.plan)
-    plan = msgspec.json.decode(content.data, type=RoundPlan) if content else None
+    plan = decode_json(content.data, RoundPlan) if content else None
     if plan is None or plan.left_out_images is None:
         return "", table([], LEFT_OUT)
     uri = folder.uri / plan.left_out_images.file

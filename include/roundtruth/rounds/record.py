@@ -11,6 +11,9 @@ from roundtruth.errors import RoundError
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import RoundPlan
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.typed_json import decode_json
+
+_AT_ONCE = 32 * 2**20  # bytes
 
 
 class RecordedJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +57,11 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
 def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> bool:
     """Write round.json; tells whether this call changed anything.
 
-    The record and the answers are first copied to where they stay for good, see RoundFolder.recorded. A
-    round that is recorded again from the same answers gives the same bytes and changes nothing; after new
-    answers (a rebuild of the round) the record is replaced, unless another run replaced it meanwhile.
+    The files that the record names are first copied to where they stay for good, see RoundFolder.recorded:
+    writing round.json is the one step that makes them count, and whoever reads the round before it reads what
+    was recorded before. A round that is recorded again from the same answers gives the same bytes and changes
+    nothing; after new answers (a rebuild of the round) the record is replaced, unless another run replaced it
+    meanwhile.
 
     :raises RoundError: when the counts do not add up, or another run recorded the round at the same time.
     """
@@ -67,8 +72,7 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
         )
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     existing = storage.read_if_there(folder.record)
-    if existing is None or existing.data != content:
-        _keep(storage, folder, content)
+    _keep(storage, folder, record, content)
     if existing is None:
         written = storage.write_if_absent(folder.record, content)
     elif existing.data == content:
@@ -83,12 +87,50 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
     return written
 
 
-def _keep(storage: Storage, folder: RoundFolder, content: bytes) -> None:
-    """Now, not when the record is replaced: then its answers are already others."""
+def keep_recorded(storage: Storage, folder: RoundFolder) -> None:
+    """Copy the files of a recorded round to where they stay, before any of them is made again.
+
+    Only a round that an earlier roundtruth recorded needs it: ``record_round`` copies them first.
+    """
+    content = storage.read_if_there(folder.record)
+    if content is None:
+        return
+    kept = folder.recorded(hashlib.sha256(content.data).hexdigest())
+    for name, digest in decode_record(content.data).files.items():
+        source, target = folder.uri / name, kept.uri / name
+        if storage.head(target) is not None or storage.head(source) is None:
+            continue
+        if _sha256(storage, source) == digest:  # else it was made again already: nothing is left to keep
+            storage.copy(source, target)
+
+
+def read_recorded(storage: Storage, folder: RoundFolder, name: str, *, digest: str | None = None) -> bytes:
+    """A file of a recorded round as it was recorded, whatever a rebuild has made of it since.
+
+    :param digest: SHA-256 of the round.json that counts; without it, of the one that is there.
+    :raises StorageError: when there is no such file.
+    """
+    if digest is None:
+        digest = hashlib.sha256(storage.read(folder.record)).hexdigest()
+    kept = storage.read_if_there(folder.recorded(digest).uri / name)
+    # A round that an earlier roundtruth recorded has no such copies.
+    return kept.data if kept else storage.read(folder.uri / name)
+
+
+def _keep(storage: Storage, folder: RoundFolder, record: RoundRecord, content: bytes) -> None:
+    """Now, not when the record is replaced: then its files are already others."""
     kept = folder.recorded(hashlib.sha256(content).hexdigest())
-    answers = storage.read_if_there(folder.answers)
-    if answers is not None:
-        storage.write_if_absent(kept.answers, answers.data)
+    for name, digest in sorted(record.files.items()):
+        target = kept.uri / name
+        if storage.head(target) is None or _sha256(storage, target) != digest:
+            storage.copy(folder.uri / name, target)
+            if _sha256(storage, target) != digest:
+                raise RoundError(
+                    f"{folder.uri / name} was made again while round {record.round!r} of project "
+                    f"{record.project!r} was recorded, by another run; run check_quality and this task again."
+                )
+    if "answers.parquet" not in record.files and storage.head(folder.answers) is not None:
+        storage.copy(folder.answers, kept.answers)
     storage.write_if_absent(kept.record, content)
 
 
@@ -100,7 +142,7 @@ def read_record(storage: Storage, folder: RoundFolder) -> RoundRecord | None:
 
 def decode_record(content: bytes) -> RoundRecord:
     """Read a round.json."""
-    return msgspec.json.decode(content, type=RoundRecord)
+    return decode_json(content, RoundRecord)
 
 
 def finished_jobs(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> frozenset[str]:
@@ -111,11 +153,22 @@ def finished_jobs(storage: Storage, folder: RoundFolder, plan: RoundPlan) -> fro
     content = storage.read_if_there(folder.record)
     if content is None:
         return frozenset()
-    jobs = msgspec.json.decode(content.data, type=RoundRecord).jobs
+    jobs = decode_json(content.data, RoundRecord).jobs
     names = frozenset(name for job in jobs for name in (job.name, *job.attempts))
     return names if all(job.name in names for job in plan.jobs) else frozenset()
 
 
 def file_digests(storage: Storage, files: Mapping[str, ObjectUri]) -> dict[str, str]:
     """SHA-256 of each file, by name."""
-    return {name: hashlib.sha256(storage.read(uri)).hexdigest() for name, uri in sorted(files.items())}
+    return {name: _sha256(storage, uri) for name, uri in sorted(files.items())}
+
+
+def _sha256(storage: Storage, uri: ObjectUri) -> str:
+    """The digest of a file that may be large, read a piece at a time."""
+    found = storage.head(uri)
+    if found is None or found.size <= _AT_ONCE:
+        return hashlib.sha256(storage.read(uri)).hexdigest()
+    digest = hashlib.sha256()
+    for start in range(0, found.size, _AT_ONCE):
+        digest.update(storage.read_range(uri, start, _AT_ONCE))
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from roundtruth.rounds.gold import mixed
 from roundtruth.rounds.names import job_name
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
 from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
 
 
 class RelabelPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +70,7 @@ def read_relabel_plan(
 ) -> RelabelPlan | None:
     """The plan of a pass of an attempt, or None before it is made."""
     content = storage.read_if_there(folder.relabel_plan(relabel_pass, attempt))
-    return msgspec.json.decode(content.data, type=RelabelPlan) if content else None
+    return decode_json(content.data, RelabelPlan) if content else None
 
 
 def round_jobs(

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from roundtruth.sandbox.faults import JobFault
+from roundtruth.typed_json import decode_json
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
@@ -61,7 +62,7 @@ class JobBook:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(folder.glob("*.json")):
-                job = msgspec.json.decode(path.read_bytes(), type=LabelingJob)
+                job = decode_json(path.read_bytes(), LabelingJob)
                 self._jobs[job.name.lower()] = job
 
     def add(self, job: LabelingJob) -> LabelingJob | None:

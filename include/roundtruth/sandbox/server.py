@@ -20,10 +20,11 @@ from xml.sax.saxutils import escape
 import msgspec
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.test import run_wsgi_app
 
 from roundtruth.errors import SandboxError
 from roundtruth.sandbox.constants import REGION, ROLE_ARN, WORKTEAM_ARN
-from roundtruth.sandbox.faults import FaultPlan, Faults, read_faults
+from roundtruth.sandbox.faults import FaultPlan, Faults, caller_of, read_faults, s3_call
 from roundtruth.sandbox.job_run import Surroundings
 from roundtruth.sandbox.jobs import JobBook
 from roundtruth.sandbox.object_folder import ObjectFolder
@@ -154,21 +155,30 @@ class Sandbox:
         if path.startswith("/_sandbox/"):
             return self._control(environ["REQUEST_METHOD"], path, content, start_response)
         if target.startswith(_TARGET):
-            return self._sagemaker(target.removeprefix(_TARGET), content, start_response)
+            caller = caller_of(str(environ.get("HTTP_AUTHORIZATION", "")))
+            return self._sagemaker(target.removeprefix(_TARGET), content, caller, start_response)
         return self._aws(environ, start_response)
 
-    def _sagemaker(self, operation: str, content: bytes, start_response: StartResponse) -> Iterable[bytes]:
+    def _sagemaker(
+        self, operation: str, content: bytes, caller: str, start_response: StartResponse
+    ) -> Iterable[bytes]:
         try:
-            return _respond(start_response, 200, self._service.answer(operation, content), _JSON)
+            return _respond(start_response, 200, self._service.answer(operation, content, caller), _JSON)
         except ServiceError as error:
             return _respond(start_response, error.status, error.body(), _JSON)
 
     def _aws(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        bucket, key = address(environ)
-        fault = self.faults.of_call("s3", f"{environ['REQUEST_METHOD']} {bucket}/{key}")
+        copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
+        query = str(environ.get("QUERY_STRING", ""))
+        call = s3_call(str(environ["REQUEST_METHOD"]), *address(environ), query, copies=copies)
+        fault = self.faults.of_call("s3", call, caller_of(str(environ.get("HTTP_AUTHORIZATION", ""))))
         if fault is None:
             return self._s3(environ, start_response)
         self._shutdown.wait(fault.seconds)
+        if fault.effect == "slow":
+            return self._s3(environ, start_response)
+        if fault.effect == "answer lost":
+            run_wsgi_app(self._s3, environ, buffered=True)
         body = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(fault.code)}</Code>'
             f"<Message>{escape(fault.message)}</Message></Error>"

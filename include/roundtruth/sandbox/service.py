@@ -56,12 +56,22 @@ class LabelingService:
             if job.status not in TERMINAL:
                 self._start(job)
 
-    def answer(self, operation: str, content: bytes) -> bytes:
-        """Answer one call: its JSON body in, the answer's out; raises ServiceError."""
-        fault = self._around.faults.of_call("sagemaker", operation)
-        if fault is not None:
-            self._around.shutdown.wait(fault.seconds)
-            raise ServiceError(fault.code, fault.message, fault.status)
+    def answer(self, operation: str, content: bytes, caller: str = "") -> bytes:
+        """Answer one call: its JSON body in, the answer's out; raises ServiceError.
+
+        :param caller: the access key id that signed it.
+        """
+        fault = self._around.faults.of_call("sagemaker", operation, caller)
+        if fault is None:
+            return self._answer(operation, content)
+        self._around.shutdown.wait(fault.seconds)
+        if fault.effect != "refused":
+            answer = self._answer(operation, content)
+            if fault.effect == "slow":
+                return answer
+        raise ServiceError(fault.code, fault.message, fault.status)
+
+    def _answer(self, operation: str, content: bytes) -> bytes:
         operation_model(operation)
         if operation not in self._operations:
             raise ServiceError("UnknownOperationException", f"The sandbox does not answer {operation}.")

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from roundtruth.errors import SandboxError
+from roundtruth.typed_json import decode_json
 
 TRUTH_SUFFIX = ".truth.json"
 
@@ -57,7 +58,7 @@ def encode_truth(truth: Truth) -> bytes:
 def decode_truth(content: bytes) -> Truth:
     """Read the content of a truth file; raises SandboxError."""
     try:
-        return msgspec.json.decode(content, type=Truth)
+        return decode_json(content, Truth)
     except msgspec.DecodeError as wrong:
         raise SandboxError(f"The truth file is not valid: {wrong}.") from wrong
 

@@ -12,6 +12,7 @@ from roundtruth.datasets.parts import PartReader
 from roundtruth.datasets.publish import publish_version
 from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.versions import read_version
+from roundtruth.overviews.round_summaries import update_summaries
 from roundtruth.project import Project
 from roundtruth.rounds.folder import rounds_folder
 from roundtruth.stages.image_inspection import facts_of_rounds
@@ -44,7 +45,7 @@ def assemble(storage: Storage, project: Project) -> str | None:
         candidate.repairs,
     )
     folder = write_candidate(storage, project, candidate)
-    if storage.head(folder / "decision.json") is not None:
+    if storage.head(dataset_folder(project).decision(folder.name)) is not None:
         log.info("a person has decided not to publish %s", folder)
         return None
     return str(folder)
@@ -106,6 +107,7 @@ def publish(storage: Storage, project: Project, candidate_uri: str) -> dict[str,
     """
     candidate = read_candidate(storage, ObjectUri.parse(candidate_uri))
     published = publish_version(storage, project, candidate)
+    update_summaries(storage, project)
     log.info("%s %s", "published" if published.created else "already published", published.uri)
     return {
         "version": published.version,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -10,15 +12,19 @@ from roundtruth.annotations import AGREEMENT, ANSWERS, LABELS, to_parquet
 from roundtruth.consensus.figures import consensus_figures
 from roundtruth.consensus.gold import gold_report
 from roundtruth.consensus.gold_skills import with_gold
-from roundtruth.consensus.measure import measure_consensus
+from roundtruth.consensus.measure import measure_parts
+from roundtruth.consensus.parts import Spill
 from roundtruth.consensus.pseudonyms import KEY_FILE, project_key
-from roundtruth.consensus.report import encode_report, report_with_gold
+from roundtruth.consensus.report import encoded_report, report_with_gold
 from roundtruth.consensus.worker_skills import encode_skills
 from roundtruth.project import Project
+from roundtruth.rounds.collect import read_job_table
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
 from roundtruth.rounds.planned import PlannedJob, RoundPlan
+from roundtruth.rounds.record import keep_recorded
 from roundtruth.stages.gold_scores import gold_scores
-from roundtruth.stages.merged_tables import read_all_jobs
+from roundtruth.stages.large_tables import write_pieces, written_table
+from roundtruth.stages.round_parts import answers_in_parts, jobs_in_parts
 from roundtruth.stages.skill_history import skills_before
 from roundtruth.storage import Storage
 
@@ -43,35 +49,42 @@ def fuse_answers(
 
     Workers are scored on the round's gold images first, so that who fails them counts less in this round.
     """
-    # First of all: whoever merges then sees whose answers the tables hold, or will hold in a moment.
+    keep_recorded(storage, folder)
+    # Before any table: whoever merges then sees whose answers the tables hold, or will hold in a moment.
     storage.write(folder.stage(_FUSED_JOBS), _names(jobs))
-    tables = read_all_jobs(storage, folder, jobs)
     key = pseudonym_key(storage, project)
     gold = gold_scores(storage, folder, round_plan, key)
     skills = skills_before(storage, project, folder)
-    result = measure_consensus(
-        tables.answers,
-        project.consensus,
-        consolidated=tables.consolidated,
-        categories_by_job={job.name: job.categories for job in jobs},
-        skills=with_gold(skills, gold.counts) if gold else skills,
-        pseudonym_key=key,
-    )
-    report = result.report
-    if gold:
-        report = report_with_gold(report, gold_report(gold.counts, gold.images))
-    storage.write(folder.skills, encode_skills(result.skills))
-    storage.write(folder.answers, to_parquet(tables.answers, ANSWERS))
-    storage.write(folder.stage("consensus-labels.parquet"), to_parquet(result.labels, LABELS))
-    storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
-    storage.write(folder.consensus, encode_report(report))
+    parts = jobs_in_parts(storage, folder, jobs)
+    with TemporaryDirectory(prefix="roundtruth-") as scratch:
+        result = measure_parts(
+            answers_in_parts(storage, folder, parts),
+            project.consensus,
+            categories_by_job={job.name: job.categories for job in jobs},
+            skills=with_gold(skills, gold.counts) if gold else skills,
+            pseudonym_key=key,
+            # One part is as fast as can be; of several, one is in memory.
+            keep=Spill(Path(scratch)).keep if len(parts) > 1 else list,
+        )
+        report = result.report
+        if gold:
+            report = report_with_gold(report, gold_report(gold.counts, gold.images))
+        storage.write(folder.skills, encode_skills(result.skills))
+        _write_answers(storage, folder, jobs)
+        with written_table(storage, folder.stage("consensus-labels.parquet"), LABELS) as write:
+            boxes = 0
+            for labels in result.labels:
+                write(labels)
+                boxes += len(labels)
+        storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
+        write_pieces(storage, folder.consensus, encoded_report(report))
     for name, figure in consensus_figures(report, result.images).items():
         storage.write(folder.figures / name, figure)
     disputed = sorted(result.images.loc[result.images["disputed"], "source_ref"])
     log.info(
         "%d images, %d boxes agreed, %d images disputed",
         len(result.images),
-        len(result.labels),
+        boxes,
         len(disputed),
     )
     if report["careless_workers"]:
@@ -94,6 +107,13 @@ def fuse_unless_done(
     if fused is not None and fused.data != _names(jobs):
         log.warning("another run of round %s has fused other answers since: fused again", folder.key)
         fuse_answers(storage, project, folder, round_plan, jobs)
+
+
+def _write_answers(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> None:
+    """The answers of all jobs, one job after the other, without those about gold images."""
+    with written_table(storage, folder.answers, ANSWERS) as write:
+        for job in jobs:
+            write(read_job_table(storage, folder.job(job.name).answers, ANSWERS, gold=job.gold))
 
 
 def _names(jobs: tuple[PlannedJob, ...]) -> bytes:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-import pandas as pd
 
-from roundtruth.annotations import ANSWERS, PUBLISHABLE, ROUND_LABELS, annot_csv, from_parquet, to_parquet
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
-from roundtruth.consensus.pseudonyms import pseudonym
+from roundtruth.annotations import PUBLISHABLE, ROUND_LABELS, annot_csv, from_parquet, to_parquet
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.job_request import output_folder
+from roundtruth.overviews.round_summaries import update_summaries
 from roundtruth.project import Project
 from roundtruth.rounds.arrivals import arrivals_folder, partition_window
 from roundtruth.rounds.collect import collect_answers
@@ -28,14 +27,12 @@ from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_
 from roundtruth.rounds.record import finished_jobs, record_round
 from roundtruth.rounds.relabel import job_images, plan_relabel, read_relabel_plan, round_jobs
 from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested, asked_folder
-from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done, pseudonym_key
+from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done
 from roundtruth.stages.image_inspection import facts_before, inspected_images
-from roundtruth.stages.merged_tables import merge_tables, read_all_jobs
+from roundtruth.stages.large_tables import written_table
+from roundtruth.stages.merged_tables import merge_tables
 from roundtruth.stages.round_record import make_record
 from roundtruth.storage import ObjectUri, Storage
-
-if TYPE_CHECKING:
-    from roundtruth.quality.validation import Suite
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +173,10 @@ def merge(
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
     jobs = round_jobs(storage, folder, round_plan)
     fuse_unless_done(storage, project, folder, round_plan, jobs)
-    merged = merge_tables(storage, project, folder, round_plan, jobs)
-    storage.write(folder.stage("merged-labels.parquet"), to_parquet(merged.labels, ROUND_LABELS))
-    storage.write(folder.stage("merged-images.parquet"), to_parquet(merged.images, IMAGES_SCHEMA))
-    return {str(status): int(count) for status, count in merged.images["status"].value_counts().items()}
+    with written_table(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS) as write:
+        images = merge_tables(storage, project, folder, round_plan, jobs, write=write)
+    storage.write(folder.stage("merged-images.parquet"), to_parquet(images, IMAGES_SCHEMA))
+    return {str(status): int(count) for status, count in images["status"].value_counts().items()}
 
 
 def check(
@@ -191,8 +188,10 @@ def check(
         unless the round was recorded before.
     """
     from roundtruth.quality.gate import check_round  # Great Expectations takes seconds to import
+    from roundtruth.stages.answered_images import drawn_sizes, suites_of_people
 
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
+    jobs = round_jobs(storage, folder, round_plan)
     labels = _read(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS)
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
     seen = project.quality.near_duplicates
@@ -202,10 +201,10 @@ def check(
         planned=round_plan.images,
         settings=project.quality,
         categories=project.categories,
-        drawn_sizes=_drawn_sizes(storage, folder, round_plan),
+        drawn_sizes=drawn_sizes(storage, folder, jobs),
         facts=inspected_images(storage, folder) if seen else None,
         known=facts_before(storage, project, round_key) if seen else None,
-        also=_suites_of_people(storage, project, folder),
+        also=suites_of_people(storage, project, folder, jobs),
         docs_uri=folder.data_docs,
         storage=storage,
     )
@@ -233,6 +232,7 @@ def record(
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
     made = make_record(storage, project, folder, round_plan)
     record_round(storage, folder, made)
+    update_summaries(storage, project, changed=[round_key])  # a run that died before it runs again
     return {"round": round_key, "record_uri": str(folder.record), "counts": made.counts, "boxes": made.boxes}
 
 
@@ -260,22 +260,6 @@ def _require_recorded(
             f"Round {folder.key!r} of project {project.project!r} has planned relabel job {job.name!r}; put "
             f"consensus.relabel_passes back to {job.relabel_pass} until the round is recorded."
         )
-
-
-def _drawn_sizes(storage: Storage, folder: RoundFolder, round_plan: RoundPlan) -> pd.DataFrame:
-    """The size of each image as Ground Truth wrote it: boxes drawn on another size would be misplaced."""
-    objects = read_all_jobs(storage, folder, round_jobs(storage, folder, round_plan)).objects
-    return objects.dropna(subset=["width"]).drop_duplicates("source_ref")[["source_ref", "width", "height"]]
-
-
-def _suites_of_people(storage: Storage, project: Project, folder: RoundFolder) -> tuple[Suite, ...]:
-    """The checks on the round's workers, under their pseudonyms: Data Docs are shown to many."""
-    from roundtruth.quality.people import people_suites
-
-    answers = _read(storage, folder.answers, ANSWERS)
-    key = pseudonym_key(storage, project)
-    shown = answers.assign(worker=[pseudonym(worker, key) for worker in answers["worker"]])
-    return people_suites(shown, msgspec.json.decode(storage.read(folder.consensus)), project.quality)
 
 
 def _planned(

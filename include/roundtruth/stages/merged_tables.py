@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from roundtruth.annotations import (
     AGREEMENT,
-    ANSWERS,
     DISPUTED,
     FAILED,
     IMAGES,
@@ -27,45 +29,17 @@ from roundtruth.consensus.ground_truth_boxes import beside_ground_truth
 from roundtruth.datasets.class_registry import load_registry
 from roundtruth.datasets.folder import dataset_folder
 from roundtruth.project import Project
-from roundtruth.rounds.collect import OBJECTS, read_job_tables, without_gold
+from roundtruth.rounds.collect import OBJECTS, read_job_table
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_planned_images
+from roundtruth.stages.large_tables import read_span
 from roundtruth.storage import Storage
 
 log = logging.getLogger(__name__)
 
+IMAGES_AT_ONCE = 50_000  # half of a usual job: its labels with Ground Truth's beside them are some 200 MB
 
-@dataclass(frozen=True, kw_only=True)
-class AllJobs:
-    """Answers, objects (with a ``job`` column) and Ground Truth's own boxes of several jobs."""
-
-    answers: pd.DataFrame
-    objects: pd.DataFrame
-    consolidated: pd.DataFrame
-
-
-@dataclass(frozen=True, kw_only=True)
-class MergedTables:
-    """ROUND_LABELS in the project's categories, and IMAGES with a status for every planned image."""
-
-    labels: pd.DataFrame
-    images: pd.DataFrame
-
-
-def read_all_jobs(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> AllJobs:
-    """Read the collected tables of jobs, in the order of the jobs, without their gold images."""
-    tables = {
-        job.name: without_gold(read_job_tables(storage, folder.job(job.name)), job.gold) for job in jobs
-    }
-    return AllJobs(
-        answers=_stacked([one.answers for one in tables.values()], ANSWERS),
-        objects=pd.concat(
-            [table([], OBJECTS).assign(job=pd.Series(dtype=str))]
-            + [one.objects.assign(job=name) for name, one in tables.items()],
-            ignore_index=True,
-        ),
-        consolidated=_stacked([one.consolidated for one in tables.values()], LABELS),
-    )
+_OBJECTS = pa.schema([OBJECTS.field(name) for name in ("source_ref", "status", "reason", "answers")])
 
 
 def merge_tables(
@@ -74,32 +48,47 @@ def merge_tables(
     folder: RoundFolder,
     plan: RoundPlan,
     jobs: tuple[PlannedJob, ...],
-) -> MergedTables:
+    *,
+    write: Callable[[pd.DataFrame], None],
+) -> pd.DataFrame:
     """Merge the consensus of all jobs; an image that one of its first jobs failed on is incomplete and waits.
 
     Beside each label stands Ground Truth's own box of the same job (GROUND_TRUTH_COLUMNS). Boxes of a retired
     category (the class registry has it, the project file no more) are left out.
 
+    :param write: takes ROUND_LABELS in the project's categories, sorted by image and category, the labels of
+        so many images at a time (IMAGES_AT_ONCE): those of all jobs are never in memory.
+    :returns: IMAGES with a status for every planned image.
     :raises CategoryError: when jobs disagree about a category, or use one that the project never listed.
     """
-    everything = read_all_jobs(storage, folder, jobs)
-    labels = from_parquet(
-        storage.read(folder.stage("consensus-labels.parquet")), LABELS, name="consensus-labels.parquet"
-    )
+    objects = _objects(storage, folder, jobs)
     consensus = from_parquet(
         storage.read(folder.stage("agreement.parquet")), AGREEMENT, name="agreement.parquet"
     )
-    images = _images(read_planned_images(storage, folder, plan), everything, consensus, jobs)
-    labels = pd.concat([labels, _machine_labels(everything, jobs)], ignore_index=True)
-    labels, _ = beside_ground_truth(labels, everything.consolidated, min_iou=project.consensus.min_iou)
+    images = _images(read_planned_images(storage, folder, plan), _worst_status(objects, jobs), consensus)
+    by_machine = _by_machine(objects, jobs)
     categories = merged_categories(storage, project, jobs)
     for written, name in categories.renamed:
         log.warning("category %r of the jobs is %r in the project", written, name)
-    labels = _in_project_categories(labels, project, categories)
-    has_boxes = images["source_ref"].isin(set(labels["source_ref"]))
+    with_boxes: list[pd.Series] = []
+    left_out: Counter[str] = Counter()
+    for span in _spans(images["source_ref"]):
+        labels = _labels_within(storage, project, folder, jobs, by_machine, span)
+        labels = _in_project_categories(labels, categories)
+        listed = labels["category"].isin(set(project.categories))
+        left_out.update(labels.loc[~listed, "category"].tolist())
+        labels = labels[listed].reset_index(drop=True)
+        with_boxes.append(labels["source_ref"].drop_duplicates())
+        write(labels)
+    if left_out:
+        log.warning(
+            "%d boxes of retired categories are left out: %s", left_out.total(), ", ".join(sorted(left_out))
+        )
+    has_boxes = images["source_ref"].isin(pd.concat(with_boxes))
     images.loc[(images["status"] == NEGATIVE) & has_boxes, "status"] = LABELED
     images.loc[(images["status"] == LABELED) & ~has_boxes, "status"] = NEGATIVE
-    return MergedTables(labels=labels, images=images[IMAGES.names])
+    result: pd.DataFrame = images[IMAGES.names]
+    return result
 
 
 def merged_categories(storage: Storage, project: Project, jobs: tuple[PlannedJob, ...]) -> CategoryMerge:
@@ -116,14 +105,20 @@ def merged_categories(storage: Storage, project: Project, jobs: tuple[PlannedJob
     )
 
 
-def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
-    return pd.concat([table([], schema), *frames], ignore_index=True)
+def _objects(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
+    """OBJECTS of all jobs, with the number of the ``job`` in the order of their names."""
+    number = {name: place for place, name in enumerate(sorted(job.name for job in jobs))}
+    frames = [
+        read_job_table(storage, folder.job(job.name).objects, _OBJECTS, gold=job.gold).assign(
+            job=np.int32(number[job.name])
+        )
+        for job in jobs
+    ]
+    return pd.concat([table([], _OBJECTS).assign(job=pd.Series(dtype="int32")), *frames], ignore_index=True)
 
 
-def _images(
-    planned: pd.DataFrame, everything: AllJobs, consensus: pd.DataFrame, jobs: tuple[PlannedJob, ...]
-) -> pd.DataFrame:
-    images = planned.merge(_worst_status(everything, jobs), on="source_ref", how="left").merge(
+def _images(planned: pd.DataFrame, worst: pd.DataFrame, consensus: pd.DataFrame) -> pd.DataFrame:
+    images = planned.merge(worst, on="source_ref", how="left").merge(
         consensus.rename(columns={"reason": "dispute"}), on="source_ref", how="left"
     )
     missing = images["status"].isna()
@@ -139,13 +134,14 @@ def _images(
     return images
 
 
-def _worst_status(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
+def _worst_status(objects: pd.DataFrame, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
     """One status an image over the round's first jobs: each asks for other categories, so all must answer.
 
     A relabel job that fails brings no new answers, and takes none away.
     """
-    first = {job.name for job in jobs if not job.relabel_pass}
-    objects = everything.objects[everything.objects["job"].isin(first)]
+    names = sorted(job.name for job in jobs)
+    first = {names.index(job.name) for job in jobs if not job.relabel_pass}
+    objects = objects[objects["job"].isin(first)]
     rank = {FAILED: 0, UNLABELED: 1, LABELED: 2, NEGATIVE: 3}
     worst = objects.assign(rank=objects["status"].map(rank)).sort_values(
         ["source_ref", "rank", "job"], kind="stable"
@@ -153,25 +149,56 @@ def _worst_status(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataF
     return worst.drop_duplicates("source_ref")[["source_ref", "status", "reason"]]
 
 
-def _machine_labels(everything: AllJobs, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
-    """Ground Truth's own boxes where no person answered: auto-labeled rows, imported manifests.
+def _by_machine(objects: pd.DataFrame, jobs: tuple[PlannedJob, ...]) -> set[tuple[str, str]]:
+    """Where no person answered: what a job asked for, and the image.
 
     Jobs with other categories are apart: people may have answered one and a model the other.
     """
-    asked = {job.name: "\n".join(job.categories) for job in jobs}
-    answered = everything.objects.assign(asked=everything.objects["job"].map(asked))
-    answers = answered.groupby(["asked", "source_ref"])["answers"].max()
-    by_machine = set(answers[answers == 0].index)
-    first = {job.name for job in jobs if not job.relabel_pass}
-    boxes = everything.consolidated
-    taken = [
-        job in first and (asked[job], source_ref) in by_machine
-        for job, source_ref in zip(boxes["job"], boxes["source_ref"], strict=True)
-    ]
-    return boxes[pd.Series(taken, index=boxes.index, dtype=bool)]
+    asked = [_asked(job) for job in sorted(jobs, key=lambda job: job.name)]
+    distinct = sorted(set(asked))
+    of_object = np.array([distinct.index(one) for one in asked], np.int64)[objects["job"].to_numpy(np.int64)]
+    answers = objects.assign(asked=of_object).groupby(["asked", "source_ref"])["answers"].max()
+    return {(distinct[number], source_ref) for number, source_ref in answers[answers == 0].index}
 
 
-def _in_project_categories(labels: pd.DataFrame, project: Project, categories: CategoryMerge) -> pd.DataFrame:
+def _asked(job: PlannedJob) -> str:
+    return "\n".join(job.categories)
+
+
+def _spans(images: pd.Series) -> list[tuple[str | None, str | None]]:
+    """Where the sorted images are cut so that about IMAGES_AT_ONCE lie between; together they hold all."""
+    cuts = images.sort_values().iloc[IMAGES_AT_ONCE::IMAGES_AT_ONCE].tolist()
+    return list(pairwise([None, *cuts, None]))
+
+
+def _labels_within(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    jobs: tuple[PlannedJob, ...],
+    by_machine: set[tuple[str, str]],
+    span: tuple[str | None, str | None],
+) -> pd.DataFrame:
+    """Labels of a span of images with Ground Truth's boxes beside them; categories as jobs wrote them."""
+    labels = [read_span(storage, folder.stage("consensus-labels.parquet"), LABELS, span)]
+    consolidated = [table([], LABELS)]
+    for job in jobs:
+        boxes = read_span(storage, folder.job(job.name).consolidated, LABELS, span)
+        boxes = boxes[~boxes["source_ref"].isin(set(job.gold))]
+        consolidated.append(boxes)
+        if not job.relabel_pass:
+            # Ground Truth's own boxes where no person answered: auto-labeled rows, imported manifests.
+            asked = _asked(job)
+            taken = [(asked, source_ref) in by_machine for source_ref in boxes["source_ref"]]
+            labels.append(boxes[pd.Series(taken, index=boxes.index, dtype=bool)])
+    together = pd.concat(labels, ignore_index=True)
+    beside, _ = beside_ground_truth(
+        together, pd.concat(consolidated, ignore_index=True), min_iou=project.consensus.min_iou
+    )
+    return beside
+
+
+def _in_project_categories(labels: pd.DataFrame, categories: CategoryMerge) -> pd.DataFrame:
     names = [
         categories.name_of(job, category)
         for job, category in zip(labels["job"], labels["category"], strict=True)
@@ -186,12 +213,4 @@ def _in_project_categories(labels: pd.DataFrame, project: Project, categories: C
         category=pd.Series(names, index=labels.index, dtype=dtype),
         ground_truth_category=pd.Series(beside, index=labels.index, dtype=dtype),
     )
-    listed = ordered["category"].isin(set(project.categories))
-    if not listed.all():
-        retired = ", ".join(sorted(set(ordered.loc[~listed, "category"])))
-        log.warning("%d boxes of retired categories are left out: %s", int((~listed).sum()), retired)
-    return (
-        ordered[listed]
-        .sort_values(["source_ref", "category", "left", "top", "width", "height"], kind="stable")
-        .reset_index(drop=True)
-    )
+    return ordered.sort_values(["source_ref", "category", "left", "top", "width", "height"], kind="stable")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from roundtruth.datasets.candidate import Candidate, read_candidate
 from roundtruth.datasets.diff import compare
+from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.publish import record_of
 from roundtruth.project import Project
 from roundtruth.quality.verdict import FailedCheck, Verdict
 from roundtruth.rounds.folder import RoundFolder, round_folder
+from roundtruth.rounds.record import read_record, read_recorded
 from roundtruth.rounds.sent_back import SentBack, write_sent_back
 from roundtruth.stages.dataset_release import read_parent
 from roundtruth.storage import ObjectUri, Storage
@@ -21,10 +23,11 @@ from roundtruth.storage import ObjectUri, Storage
 log = logging.getLogger(__name__)
 
 _SHOWN_ROUNDS = 8  # rounds in the request's table; a first release may hold years of them
+_SHOWN_CHECKS = 40
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """decision.json beside a candidate: it was not published, and nobody is asked about it again."""
+    """``decisions/<candidate>.json``: it was not published, and nobody is asked about it again."""
 
     decision: Literal["discarded", "sent-back"]
     why: str = ""
@@ -35,19 +38,30 @@ def approval_request(storage: Storage, project: Project, candidate_uri: str) -> 
     """The question in Markdown: what the version would hold, failed checks, agreement of its new rounds."""
     folder = ObjectUri.parse(candidate_uri)
     candidate = read_candidate(storage, folder)
-    verdict = Verdict.from_json(storage.read(folder / "quality.json"))
+    rounds = _new_rounds(storage, project, candidate)
+    failed = [("release", one) for one in Verdict.from_json(storage.read(folder / "quality.json")).failed]
+    failed += _failed_of_rounds(storage, project, candidate, rounds)
     return "\n\n".join(
         [
             _contents(storage, project, candidate),
-            _checks(verdict.failed),
-            _agreement(storage, project, _new_rounds(storage, project, candidate)),
+            _checks(failed),
+            _agreement(storage, project, rounds),
         ]
     )
 
 
-def discard(storage: Storage, candidate_uri: str, *, why: str = "", by: str = "") -> dict[str, Any]:
+def round_warnings(storage: Storage, project: Project, candidate_uri: str) -> list[str]:
+    """The checks that warned about the candidate's new rounds: their images are in no version yet."""
+    candidate = read_candidate(storage, ObjectUri.parse(candidate_uri))
+    failed = _failed_of_rounds(storage, project, candidate, _new_rounds(storage, project, candidate))
+    return sorted({one.check for _, one in failed if one.severity == "warning"})
+
+
+def discard(
+    storage: Storage, project: Project, candidate_uri: str, *, why: str = "", by: str = ""
+) -> dict[str, Any]:
     """Mark a candidate as discarded: its labels stay, and the next recorded round makes another candidate."""
-    return _decide(storage, candidate_uri, Decision(decision="discarded", why=why, by=by))
+    return _decide(storage, project, candidate_uri, Decision(decision="discarded", why=why, by=by))
 
 
 def send_back(
@@ -62,29 +76,47 @@ def send_back(
     """
     folder = ObjectUri.parse(candidate_uri)
     candidate = read_candidate(storage, folder)
-    doubted = _named(Verdict.from_json(storage.read(folder / "quality.json")).failed)
-    for key in _new_rounds(storage, project, candidate):
-        doubted |= _named(_verdict(storage, round_folder(project, key)))
+    doubted = _named(_doubtful(Verdict.from_json(storage.read(folder / "quality.json"))))
+    rounds = _new_rounds(storage, project, candidate)
+    doubted |= _named(one for _, one in _failed_of_rounds(storage, project, candidate, rounds))
     identities = zip(candidate.images["source_ref"], candidate.images["etag"], strict=True)
     images = tuple(sorted((str(ref), str(etag)) for ref, etag in identities if ref in doubted))
-    sent = SentBack(candidate=folder.name, rounds=candidate.rounds, images=images, why=why)
+    sent = SentBack(
+        candidate=folder.name,
+        rounds=candidate.rounds,
+        images=images,
+        why=why,
+        attempts=_attempts(storage, project, candidate),
+    )
     uri = write_sent_back(storage, project, sent)
     log.info("%d images of %s go back to the next round", len(images), candidate_uri)
-    decided = _decide(storage, candidate_uri, Decision(decision="sent-back", why=why, by=by))
+    decided = _decide(storage, project, candidate_uri, Decision(decision="sent-back", why=why, by=by))
     return {**decided, "images": len(images), "sent_back_uri": str(uri)}
 
 
-def _decide(storage: Storage, candidate_uri: str, decision: Decision) -> dict[str, Any]:
-    uri = ObjectUri.parse(candidate_uri) / "decision.json"
+def _decide(storage: Storage, project: Project, candidate_uri: str, decision: Decision) -> dict[str, Any]:
+    uri = dataset_folder(project).decision(ObjectUri.parse(candidate_uri).name)
     storage.write_if_absent(uri, msgspec.json.format(msgspec.json.encode(decision), indent=2) + b"\n")
     return {"decision": decision.decision, "decision_uri": str(uri)}
 
 
+def _attempts(storage: Storage, project: Project, candidate: Candidate) -> dict[str, int]:
+    """The attempts that the candidate's labels are of, where they are not the first ones.
+
+    By the records that it was made of: a newer attempt may have been recorded while a person thought.
+    """
+    kept = {
+        key: round_folder(project, key).recorded(digest) for key, digest in candidate.round_digests.items()
+    }
+    records = {key: read_record(storage, folder) for key, folder in kept.items()}
+    return {key: record.attempt for key, record in records.items() if record and record.attempt > 1}
+
+
 def _new_rounds(storage: Storage, project: Project, candidate: Candidate) -> list[str]:
-    """The rounds of a candidate whose labels no published version holds yet."""
+    """The rounds of a candidate that its parent was not made of, or that were recorded anew since."""
     last = read_parent(storage, project, candidate)
-    known = set(last.images["round"]) if last else set()
-    return [key for key in candidate.rounds if key not in known]
+    known = last.record.round_digests if last else {}
+    return [key for key in candidate.rounds if known.get(key) != candidate.round_digests.get(key)]
 
 
 def _contents(storage: Storage, project: Project, candidate: Candidate) -> str:
@@ -107,14 +139,17 @@ def _contents(storage: Storage, project: Project, candidate: Candidate) -> str:
     return "\n".join(lines)
 
 
-def _checks(failed: Iterable[FailedCheck]) -> str:
+def _checks(failed: Sequence[tuple[str, FailedCheck]]) -> str:
     rows = [
-        f"| {one.check} | {one.severity} | {one.failed_rows} of {one.rows} | {_cell(one.description)} |"
-        for one in failed
+        f"| {of} | {one.check} | {one.severity} | {one.failed_rows} of {one.rows} | "
+        f"{_cell(one.description)} |"
+        for of, one in failed[:_SHOWN_CHECKS]
     ]
     if not rows:
         return "Every quality check passed."
-    return "\n".join(["| check | severity | failed | what it says |", "| --- | --- | --- | --- |", *rows])
+    more = [f"\n{len(failed) - len(rows)} more are not shown."] if len(failed) > len(rows) else []
+    head = ["| of | check | severity | failed | what it says |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows, *more])
 
 
 def _agreement(storage: Storage, project: Project, rounds: list[str]) -> str:
@@ -133,19 +168,37 @@ def _agreement(storage: Storage, project: Project, rounds: list[str]) -> str:
 
 
 def _agreement_row(storage: Storage, folder: RoundFolder) -> str:
-    content = storage.read_if_there(folder.consensus)
-    if content is None:
+    if storage.head(folder.consensus) is None:
         return f"| {folder.key} | – | – | – | – |"  # an imported round may have no answers of workers
-    report = msgspec.json.decode(content.data)
+    report = msgspec.json.decode(read_recorded(storage, folder, folder.consensus.name))
     agreement = report["agreement"]
     figures = (agreement["mean"], agreement["krippendorff_alpha"], agreement["pairwise_iou"])
     shown = " | ".join("–" if figure is None else f"{figure:.2f}" for figure in figures)
     return f"| {folder.key} | {shown} | {len(report['disputed_images'])} |"
 
 
-def _verdict(storage: Storage, folder: RoundFolder) -> tuple[FailedCheck, ...]:
-    content = storage.read_if_there(folder.quality)
-    return Verdict.from_json(content.data).failed if content else ()
+def _failed_of_rounds(
+    storage: Storage, project: Project, candidate: Candidate, rounds: Iterable[str]
+) -> list[tuple[str, FailedCheck]]:
+    """Round and check, of every check that warned about some of these rounds, or worse; the newest first.
+
+    A check whose images have other labels in the candidate, or none, because they were sent back, is settled.
+    """
+    folders = [round_folder(project, key) for key in rounds]
+    verdicts = storage.run_many(lambda one: (one.key, storage.read_if_there(one.quality)), reversed(folders))
+    held = candidate.images.groupby("round")["source_ref"].agg(set)
+    return [
+        (key, one)
+        for key, content in verdicts
+        if content is not None
+        for one in _doubtful(Verdict.from_json(content.data))
+        if one.image_count > len(one.images) or not one.images or held.get(key, set()) & set(one.images)
+    ]
+
+
+def _doubtful(verdict: Verdict) -> tuple[FailedCheck, ...]:
+    """Without what is told for information alone, such as images that lie on their side."""
+    return verdict.critical + verdict.warnings
 
 
 def _named(failed: Iterable[FailedCheck]) -> set[str]:

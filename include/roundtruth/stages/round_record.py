@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from roundtruth import __version__
-from roundtruth.annotations import IMAGES, LABELS, from_parquet
+from roundtruth.annotations import IMAGES, from_parquet
 from roundtruth.categories import CategoryMerge
 from roundtruth.ground_truth.job_request import LABEL_ATTRIBUTE, output_folder
 from roundtruth.project import Project
+from roundtruth.rounds.collect import OBJECTS, read_job_table
 from roundtruth.rounds.cost import spent_usd
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.job_attempts import read_attempts
@@ -14,8 +17,12 @@ from roundtruth.rounds.planned import ImportedJob, PlannedJob, RoundPlan, plans_
 from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests
 from roundtruth.rounds.relabel import round_jobs
 from roundtruth.stages.gold_scores import gold_answers
-from roundtruth.stages.merged_tables import merged_categories, read_all_jobs
+from roundtruth.stages.large_tables import count_rows
+from roundtruth.stages.merged_tables import merged_categories
 from roundtruth.storage import ObjectUri, Storage
+
+_STATUS = pa.schema([IMAGES.field("status")])
+_ANSWERED = pa.schema([OBJECTS.field(name) for name in ("source_ref", "answers")])
 
 
 def make_record(
@@ -23,8 +30,7 @@ def make_record(
 ) -> RoundRecord:
     """Put round.json together from the round's final tables."""
     jobs = round_jobs(storage, folder, round_plan)
-    images = from_parquet(storage.read(folder.images), IMAGES, name=str(folder.images))
-    labels = from_parquet(storage.read(folder.labels), LABELS, name=str(folder.labels))
+    images = from_parquet(storage.read(folder.images), _STATUS, name=str(folder.images))
     categories = merged_categories(storage, project, jobs)
     return RoundRecord(
         project=project.project,
@@ -32,8 +38,8 @@ def make_record(
         roundtruth=__version__,
         images=round_plan.images,
         counts={str(status): int(n) for status, n in images["status"].value_counts().sort_index().items()},
-        boxes=len(labels),
-        answers=int(read_all_jobs(storage, folder, jobs).objects["answers"].sum()),
+        boxes=count_rows(storage, folder.labels),
+        answers=_count_answers(storage, folder, jobs),
         spent_usd=spent_usd(
             storage, project, folder, (*jobs, *_jobs_of_earlier_attempts(storage, folder, round_plan.attempt))
         ),
@@ -53,6 +59,13 @@ def make_record(
         why=round_plan.requested.why if round_plan.requested else "",
         renamed_categories=dict(categories.renamed),
     )
+
+
+def _count_answers(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> int:
+    objects = (
+        read_job_table(storage, folder.job(job.name).objects, _ANSWERED, gold=job.gold) for job in jobs
+    )
+    return sum(int(one["answers"].sum()) for one in objects)
 
 
 def _jobs_of_earlier_attempts(storage: Storage, folder: RoundFolder, before: int) -> tuple[PlannedJob, ...]:

@@ -6,7 +6,7 @@ from roundtruth.consensus.worker_skills import WorkerSkills, decode_skills, enco
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, rounds_in_order
 from roundtruth.rounds.names import round_order
-from roundtruth.rounds.record import read_record
+from roundtruth.rounds.record import read_record, read_recorded
 from roundtruth.storage import Storage
 
 
@@ -27,9 +27,11 @@ def skills_before(storage: Storage, project: Project, folder: RoundFolder) -> Wo
 def _newest(storage: Storage, project: Project, folder: RoundFolder) -> WorkerSkills:
     """The skills of the last recorded round, in order of the keys, before this one."""
     for earlier in reversed(rounds_in_order(storage, project)):
-        if round_order(earlier.key) >= round_order(folder.key) or read_record(storage, earlier) is None:
+        if round_order(earlier.key) >= round_order(folder.key):
             continue
-        content = storage.read_if_there(earlier.skills)
-        if content is not None:
-            return decode_skills(content.data, name=str(earlier.skills))
+        record = read_record(storage, earlier)
+        # Rounds of old have skills that their record does not name.
+        if record and (earlier.skills.name in record.files or storage.head(earlier.skills) is not None):
+            content = read_recorded(storage, earlier, earlier.skills.name)
+            return decode_skills(content, name=str(earlier.skills))
     return WorkerSkills()

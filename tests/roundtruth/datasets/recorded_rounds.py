@@ -63,6 +63,7 @@ def put_round(
     size: tuple[int, int] = (100, 80),
     orientation: int = 1,
     answers: Sequence[dict[str, Any]] = (),
+    attempt: int = 1,
 ) -> dict[str, str]:
     """Put images and record a round about them.
 
@@ -127,6 +128,7 @@ def put_round(
             ),
         ),
         files=file_digests(storage, {"images.parquet": folder.images, "labels.parquet": folder.labels}),
+        attempt=attempt,
     )
     record_round(storage, folder, record)
     return refs

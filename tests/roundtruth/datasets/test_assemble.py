@@ -79,8 +79,13 @@ def test_a_candidate_comes_back_from_s3_with_the_same_digests(storage: Storage, 
 def test_a_round_that_was_changed_after_it_was_recorded_is_refused(storage: Storage, bucket: str) -> None:
     project = project_in(bucket)
     put_round(storage, project, "2026-01-05", {"a.jpg": [PEN]})
-    labels = round_folder(project, "2026-01-05").labels
-    storage.write(labels, storage.read(labels) + b"x")
+    folder = round_folder(project, "2026-01-05")
+    before = assembled(storage, project).claim
+    storage.write(folder.labels, b"of a rebuild")
+    assert assembled(storage, project).claim == before, "what was recorded counts"
+    for found in list(storage.list_objects(folder.uri / "recorded")):
+        if found.uri.name == "labels.parquet":
+            storage.write(found.uri, storage.read(found.uri) + b"x")
     with pytest.raises(DatasetError, match=r"labels\.parquet is not what .*round\.json says"):
         assemble_candidate(storage, project)
 

@@ -261,6 +261,29 @@ def test_converting_again_gives_the_same_bytes_and_nothing_of_before(tmp_path: P
     assert content(tmp_path / "out") == first
 
 
+def test_parts_and_processes_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = manifest(
+        tmp_path / "1",
+        *(row(f"s3://b/{i}.jpg", [(0, i % 50, 1, 9, 9)] * (i % 3), {0: "pen"}) for i in range(200)),
+        row("s3://b/7.jpg", [(0, 1, 1, 9, 9)], {0: "pen"}),
+    )
+    two = manifest(
+        tmp_path / "2",
+        *(row(f"s3://b/{i}.jpg", [(0, 1, 1, 9, 9)], {0: "ink"}, job="job-b") for i in range(250, 90, -1)),
+    )
+
+    def content(out: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    report = convert(tmp_path / "whole", one, two, formats=("yolo", "voc"))
+    assert (report.images, report.problems) == (251, {"duplicate": 1})
+    monkeypatch.setattr("roundtruth.datasets.manifest_parts.PART_BYTES", 2000)
+    convert(tmp_path / "parts", one, two, formats=("yolo", "voc"))
+    convert(tmp_path / "processes", one, two, formats=("yolo", "voc"), processes=2)
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+    assert content(tmp_path / "processes") == content(tmp_path / "whole")
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     path = manifest(tmp_path / "m", row("s3://b/1.jpg", []))
     with pytest.raises(DatasetError, match="is not empty"):

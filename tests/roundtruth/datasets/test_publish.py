@@ -17,7 +17,7 @@ from roundtruth.datasets.latest import latest_version
 from roundtruth.datasets.publish import PublishedVersion, publish_version
 from roundtruth.datasets.verify import verify_version
 from roundtruth.datasets.versions import list_versions, resolve_version
-from roundtruth.errors import DatasetError
+from roundtruth.errors import DatasetError, StaleCandidateError
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
 from tests.roundtruth.datasets.recorded_rounds import jpeg, listing, project_in, put_round, storage_of
@@ -268,6 +268,73 @@ def test_two_publishers_of_different_candidates_never_mix(
     assert all(problems(storage, project, version) == () for version in versions)
     assert {record.spec_digest for record in listed} <= {one.digest, two.digest}
     assert latest_version(storage, dataset_folder(project)) == max(versions)
+
+
+def test_a_release_that_another_one_overtakes_at_the_last_moment_gives_way(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    project = project_in(bucket, **PACKED)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", SECOND)
+    one = assembled(storage, project)
+    put_round(storage, project, "2026-01-19", {"d/late.jpg": []})
+    other = assembled(storage, project)
+    overtaken: list[str] = []
+
+    class OvertakenStorage(Storage):
+        def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
+            decides = uri.key.split("/")[-2] == "successors" or uri.name == "version.json"
+            if decides and not overtaken:
+                overtaken.append("")
+                overtaken[0] = publish_version(storage, project, other).version
+            return super().write_if_absent(uri, data)
+
+    with pytest.raises(StaleCandidateError, match=r"is at v0003 .* on v0001: .* clear assemble_version"):
+        publish_version(storage_of(sandbox.endpoint_url, OvertakenStorage), project, one)
+    assert overtaken == ["v0003"], "the number before it is claimed by the first candidate"
+    release(storage, project)
+    parents = {one.version: one.parent for one in list_versions(storage, dataset_folder(project))}
+    assert parents == {"v0001": None, "v0003": "v0001"}
+    assert problems(storage, project) == ()
+
+
+def test_a_release_that_died_between_decision_and_version_json_is_published_by_the_next(
+    sandbox: Any, storage: Storage, bucket: str
+) -> None:
+    project = project_in(bucket, **PACKED)
+    put_round(storage, project, "2026-01-05", FIRST)
+
+    class DyingStorage(Storage):
+        def write_if_absent(self, uri: ObjectUri, data: bytes) -> bool:
+            if uri.name == "version.json":
+                raise CrashError
+            return super().write_if_absent(uri, data)
+
+    with pytest.raises(CrashError):
+        publish_version(storage_of(sandbox.endpoint_url, DyingStorage), project, assembled(storage, project))
+    assert list_versions(storage, dataset_folder(project)) == ()
+    put_round(storage, project, "2026-01-12", SECOND)
+    following = release(storage, project)
+    assert following is not None
+    found = list_versions(storage, dataset_folder(project))
+    assert [(one.version, one.parent) for one in found] == [("v0001", None), ("v0002", "v0001")]
+    assert all(problems(storage, project, one.version) == () for one in found)
+
+
+def test_a_version_that_a_person_deleted_is_not_raised_from_the_dead(storage: Storage, bucket: str) -> None:
+    project = project_in(bucket, **PACKED)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    folder = dataset_folder(project)
+    for found in list(storage.list_objects(folder.version("v0001").uri)):
+        storage.delete(found.uri)
+    put_round(storage, project, "2026-01-12", SECOND)
+    with pytest.raises(DatasetError, match=r"successors/none\.json names a version whose files were deleted"):
+        release(storage, project)
+    storage.delete(folder.successor(None))
+    assert list_versions(storage, folder) == ()
+    assert release(storage, project) is not None
 
 
 def test_an_image_that_was_replaced_after_labeling_waits(storage: Storage, bucket: str) -> None:

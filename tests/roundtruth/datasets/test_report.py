@@ -181,7 +181,8 @@ def test_heat_maps_count_every_box_once(storage: Storage, bucket: str) -> None:
         "2026-01-05",
         {"a.jpg": [("pen", 0.0, 0.0, 10.0, 8.0), ("pen", 0.0, 0.0, 100.0, 80.0)]},
     )
-    places, sizes = box_maps(assembled(storage, project))
+    candidate = assembled(storage, project)
+    places, sizes = box_maps(candidate.images, candidate.labels)
     assert (places.sum(), sizes.sum()) == (2, 2)
     assert places[1, 1] == 1
     assert places[CELLS // 2, CELLS // 2] == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roundtruth.errors import LabelingRequestError
-from roundtruth.ground_truth.arns import LAMBDA_ACCOUNTS, public_workteam
+from roundtruth.ground_truth.arns import LAMBDA_ACCOUNTS
 from roundtruth.ground_truth.job_request import build_request
 from roundtruth.ground_truth.label_categories import encode_label_categories
 from roundtruth.ground_truth.request_limits import BOX_PRICES, check_request
@@ -157,7 +157,6 @@ def test_built_in_functions_of_each_region(region: str) -> None:
     assert task["PreHumanTaskLambdaArn"] == f"{prefix}:PRE-BoundingBox"
     consolidation = task["AnnotationConsolidationConfig"]["AnnotationConsolidationLambdaArn"]
     assert consolidation == f"{prefix}:ACS-BoundingBox"
-    assert public_workteam(region) == PUBLIC_TEAM.replace("us-east-1", region)
 
 
 def test_region_without_ground_truth() -> None:

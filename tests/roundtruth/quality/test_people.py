@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from roundtruth.annotations import ANSWERS, table
-from roundtruth.quality.people import people_suites
+from roundtruth.quality.people import people_suites, time_per_box
 from roundtruth.quality_settings import Quality
 
 
@@ -31,7 +31,7 @@ def report(agreement=0.9, **f1):
 
 
 def failed(rows, found):
-    suites = people_suites(table(rows, ANSWERS), found, Quality())
+    suites = people_suites(time_per_box(table(rows, ANSWERS)), found, Quality())
     return {
         (check.name, str(suite.frame[suite.key[0]].iloc[place]))
         for suite in suites
@@ -77,5 +77,5 @@ def test_people(rows, found, expected):
 
 def test_one_image_in_two_jobs_is_two_answers():
     rows = [*answers("a", 10), *answers("a", 10, job="pens-2")]
-    (workers, _) = people_suites(table(rows, ANSWERS), report(), Quality())
+    (workers, _) = people_suites(time_per_box(table(rows, ANSWERS)), report(), Quality())
     assert workers.frame["measured"].tolist() == ["20 answers, s a box: 15.00, F1 with others: not known"]

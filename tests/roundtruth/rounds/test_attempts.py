@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from roundtruth.errors import RoundError
-from roundtruth.rounds.attempts import attempt_name, current_attempt, earlier_attempts, open_attempt
+from roundtruth.rounds.attempts import (
+    attempt_name,
+    current_attempt,
+    earlier_attempts,
+    join_attempt,
+    wanted_attempt,
+)
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.plan import plan_round
 from roundtruth.rounds.planned import plans_of_earlier_attempts, require_plan
@@ -29,7 +35,9 @@ def folder() -> RoundFolder:
 
 
 def opened(storage: Storage, folder: RoundFolder, run: str, recorded: tuple[str, ...] = RECORDED) -> int:
-    return open_attempt(storage, folder, run=run, recorded_names=recorded).attempt
+    wish = wanted_attempt(storage, folder, run=run, recorded_names=recorded)
+    assert wish is None or storage.write_if_absent(wish.uri, wish.data)
+    return join_attempt(storage, folder, run).attempt
 
 
 def test_a_recorded_round_gets_a_new_attempt_a_run(storage: Storage, folder: RoundFolder) -> None:

@@ -150,6 +150,12 @@ def test_the_first_answer_about_a_candidate_stays(storage: Storage) -> None:
     assert storage.read(uri) == content
 
 
-def test_only_rounds_after_the_answer_take_an_image_again() -> None:
-    sent = [SentBack(candidate="c", rounds=("r1", "r2"), images=(("a", "1"), ("b", "1")))]
-    assert waiting_again(sent, {("a", "1"): ["r2"], ("b", "1"): ["r1", "r3"]}) == {("a", "1")}
+def test_only_rounds_and_attempts_after_the_answer_take_an_image_again() -> None:
+    images = (("a", "1"), ("b", "1"), ("c", "1"))
+    sent = [SentBack(candidate="c", rounds=("r1", "r2"), images=images, attempts={"r2": 2})]
+    holders = {
+        ("a", "1"): [("r2", 2)],
+        ("b", "1"): [("r1", 1), ("r3", 1)],
+        ("c", "1"): [("r1", 1), ("r2", 3)],
+    }
+    assert waiting_again(sent, holders) == {("a", "1")}

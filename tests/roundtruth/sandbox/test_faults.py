@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from roundtruth.errors import SandboxError
-from roundtruth.sandbox.faults import CallFault, FaultPlan, Faults, read_faults
+from roundtruth.sandbox.faults import CallFault, FaultPlan, Faults, read_faults, s3_call
 from tests.sandbox_job import job_request, list_keys, put_images, read_rows, wait_for_job
 
 
@@ -101,6 +101,84 @@ def test_s3_faults(inject, s3_client, bucket):
     assert codes(put, 1, Bucket=bucket, Key="b/key", Body=b"1") == ["ok"]
     assert codes(put, 2, Bucket=bucket, Key="a/key", Body=b"1") == ["InternalError", "ok"]
     assert codes(s3_client.get_object, 1, Bucket=bucket, Key="a/key") == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "call"),
+    [
+        (("GET", "b", "images/a b.jpg", ""), "GET b/images/a b.jpg"),
+        (("HEAD", "b", "k", ""), "HEAD b/k"),
+        (("GET", "b", "", "list-type=2&prefix=lab%2Fimages%2F&delimiter=%2F"), "LIST b/lab/images/"),
+        (("GET", "b", "", ""), "LIST b/"),
+        (("GET", "b", "", "location="), "GET b/"),
+        (("POST", "b", "k", "uploads="), "UPLOAD b/k"),
+        (("PUT", "b", "k", "partNumber=2&uploadId=7"), "UPLOAD b/k"),
+        (("POST", "b", "k", "uploadId=7"), "UPLOAD b/k"),
+        (("PUT", "b", "k", ""), "PUT b/k"),
+        (("POST", "b", "", "delete="), "POST b/"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_how_a_fault_plan_names_s3_requests(request_, call):
+    assert s3_call(*request_, copies=False) == call
+
+
+@pytest.mark.parametrize(
+    ("pattern", "strike"),
+    [
+        ("LIST {}/images/*", lambda s3, bucket: s3.list_objects_v2(Bucket=bucket, Prefix="images/2026/")),
+        ("HEAD {}/a", lambda s3, bucket: s3.head_object(Bucket=bucket, Key="a")),
+        (
+            "COPY {}/b",
+            lambda s3, bucket: s3.copy_object(
+                Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "a"}
+            ),
+        ),
+        ("UPLOAD {}/c", lambda s3, bucket: s3.create_multipart_upload(Bucket=bucket, Key="c")),
+        ("DELETE {}/a", lambda s3, bucket: s3.delete_object(Bucket=bucket, Key="a")),
+    ],
+    ids=["list", "head", "copy", "upload in parts", "delete"],
+)
+def test_faults_of_each_kind_of_s3_request(inject, s3_client, bucket, pattern, strike):
+    s3_client.put_object(Bucket=bucket, Key="a", Body=b"1")
+    inject(calls=[{"service": "s3", "operations": [pattern.format(bucket)], "status": 503, "next": 1}])
+    with pytest.raises(ClientError):
+        strike(s3_client, bucket)
+    strike(s3_client, bucket)
+
+
+def test_an_answer_that_is_lost_after_the_call_was_done(
+    inject, s3_client, sagemaker_client, bucket, request_of
+):
+    lost = {"effect": "answer lost", "code": "InternalFailure", "status": 500, "next": 1}
+    inject(calls=[lost, lost | {"service": "s3", "operations": ["PUT */first"]}])
+    assert codes(sagemaker_client.create_labeling_job, 2, **request_of("once")) == [
+        "InternalFailure",
+        "ResourceInUse",
+    ]
+    absent = {"Bucket": bucket, "Key": "first", "IfNoneMatch": "*"}
+    assert codes(s3_client.put_object, 2, Body=b"1", **absent) == ["InternalFailure", "PreconditionFailed"]
+
+
+def test_calls_that_are_only_slow(inject, s3_client, sagemaker_client, bucket):
+    slow = {"effect": "slow", "seconds": 0.3, "next": 1}
+    inject(calls=[slow, slow | {"service": "s3", "operations": ["PUT *"]}])
+    begin = time.monotonic()
+    assert codes(sagemaker_client.list_labeling_jobs, 1) == ["ok"]
+    assert codes(s3_client.put_object, 1, Bucket=bucket, Key="late", Body=b"1") == ["ok"]
+    assert time.monotonic() - begin >= 0.6
+    assert s3_client.get_object(Bucket=bucket, Key="late")["Body"].read() == b"1"
+
+
+def test_faults_of_one_caller(inject, s3_client, sagemaker_client, bucket):
+    foreign = {"caller": "somebody", "next": 9}
+    inject(calls=[foreign, foreign | {"service": "s3"}])
+    assert codes(sagemaker_client.list_labeling_jobs, 1) == ["ok"]
+    assert codes(s3_client.list_objects_v2, 1, Bucket=bucket) == ["ok"]
+    ours = {"caller": "sandbox", "next": 1}  # the access key of the tests' clients
+    inject(calls=[ours, ours | {"service": "s3"}])
+    assert codes(sagemaker_client.list_labeling_jobs, 2) == ["ThrottlingException", "ok"]
+    assert codes(s3_client.list_objects_v2, 2, Bucket=bucket) == ["ThrottlingException", "ok"]
 
 
 def test_a_share_of_all_calls():

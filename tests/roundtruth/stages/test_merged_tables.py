@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from roundtruth.project import Project
 from roundtruth.rounds.collect import OBJECTS
 from roundtruth.rounds.folder import round_folder
 from roundtruth.rounds.plan import plan_round
-from roundtruth.stages.merged_tables import MergedTables, merge_tables
+from roundtruth.stages.merged_tables import merge_tables
 from roundtruth.storage import Storage
 from tests.project_samples import make_project
 from tests.sandbox_job import put_images
@@ -21,6 +22,12 @@ __all__ = ["storage"]
 
 BOX: dict[str, object] = {"left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0, "score": 0.9}
 Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergedTables:
+    labels: pd.DataFrame
+    images: pd.DataFrame
 
 
 class Round:
@@ -65,7 +72,11 @@ class Round:
         self.storage.write(
             self.folder.stage("agreement.parquet"), to_parquet(table(agreed, AGREEMENT), AGREEMENT)
         )
-        return merge_tables(self.storage, self.project, self.folder, self.plan, self.plan.jobs)
+        labels: list[pd.DataFrame] = []
+        images = merge_tables(
+            self.storage, self.project, self.folder, self.plan, self.plan.jobs, write=labels.append
+        )
+        return MergedTables(labels=pd.concat(labels, ignore_index=True), images=images)
 
 
 @pytest.fixture

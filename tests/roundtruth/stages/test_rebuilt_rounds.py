@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from roundtruth.annotations import ANSWERS, from_parquet, to_parquet
+from roundtruth.datasets.recorded_labels import read_labels, read_rounds
 from roundtruth.errors import QualityError, RoundError
 from roundtruth.project import Project
 from roundtruth.quality.verdict import Verdict
 from roundtruth.rounds.folder import round_folder
-from roundtruth.rounds.record import read_record
-from roundtruth.stages import labeling_round
+from roundtruth.rounds.history import read_history
+from roundtruth.rounds.record import read_record, read_recorded
+from roundtruth.stages import dataset_release, labeling_round
+from roundtruth.stages.skill_history import skills_before
 from roundtruth.storage import Storage
 from tests.project_samples import make_project
 from tests.round_runs import finish_without_checks, label, run_until_merged
@@ -189,3 +194,61 @@ def test_a_rebuilt_round_that_fails_its_checks_keeps_what_round_json_vouches_for
     with pytest.raises(QualityError):
         labeling_round.check(storage, project, "r1")
     assert [storage.read(uri) for uri in (folder.labels, folder.images, folder.annot_csv)] == before
+
+
+@pytest.mark.parametrize("recorded_by_earlier_code", [False, True], ids=["kept", "kept by the rebuild"])
+@pytest.mark.parametrize("ending", ["checks failed", "killed before record"])
+def test_a_rebuild_that_is_not_recorded_leaves_its_readers_what_was(
+    storage: Storage,
+    project: Project,
+    recorded: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    recorded_by_earlier_code: bool,
+) -> None:
+    folder = round_folder(project, "r1")
+    record = read_record(storage, folder)
+    assert record is not None
+    before = {name: storage.read(folder.uri / name) for name in record.files}
+    if recorded_by_earlier_code:
+        for found in list(storage.list_objects(folder.uri / "recorded")):
+            if found.uri.name not in {"round.json", "answers.parquet"}:
+                storage.delete(found.uri)
+
+    def read_by_others() -> tuple[Any, ...]:
+        labels = read_labels(storage, project, read_rounds(storage, project), ["r1"])
+        candidate = dataset_release.assemble(storage, project)
+        assert candidate is not None
+        next_round = round_folder(project, "r2")
+        storage.delete(next_round.stage("skills-before.json"))
+        return (
+            *(one.to_csv() for one in (labels.images, labels.labels)),
+            candidate,
+            read_history(storage, project),
+            skills_before(storage, project, next_round),
+        )
+
+    first = read_by_others()
+    # Another output than before: one worker's answers are gone.
+    inputs = folder.job(record.jobs[0].name)
+    answers: pd.DataFrame = from_parquet(storage.read(inputs.answers), ANSWERS, name="answers")
+    fewer = answers[answers["worker"] != answers["worker"].iloc[0]]
+    storage.write(inputs.answers, to_parquet(fewer, ANSWERS))
+    labeling_round.measure(storage, project, "r1", relabel_pass=0)
+    labeling_round.merge(storage, project, "r1")
+    if ending == "checks failed":
+        monkeypatch.setattr(Verdict, "require_passed", _fails)
+        with pytest.raises(QualityError):
+            labeling_round.check(storage, project, "r1")
+    else:
+        for uri in (folder.labels, folder.images, folder.annot_csv, folder.quality):
+            storage.write(uri, b"of the rebuild")
+    changed = [name for name in before if storage.read(folder.uri / name) != before[name]]
+    assert {"answers.parquet", "consensus.json", "skills.json"} <= set(changed)
+    assert {name: read_recorded(storage, folder, name) for name in before} == before
+    assert read_by_others() == first
+    assert storage.read(folder.record) == recorded
+
+
+def _fails(self: Verdict, what: str) -> None:
+    raise QualityError(what)

@@ -11,6 +11,8 @@ import pytest
 
 from roundtruth.annotations import ANSWERS, IMAGES, LABELS, from_parquet
 from roundtruth.datasets.assemble import PARTIAL, assemble_candidate
+from roundtruth.datasets.class_registry import register_classes
+from roundtruth.datasets.folder import dataset_folder
 from roundtruth.errors import CategoryError, RoundError
 from roundtruth.project import Project
 from roundtruth.rounds.folder import round_folder
@@ -18,7 +20,9 @@ from roundtruth.rounds.history import read_history
 from roundtruth.rounds.imports.sources import JobSource, described_job
 from roundtruth.rounds.plan import plan_round
 from roundtruth.rounds.record import RoundRecord, read_record
+from roundtruth.rounds.relabel import round_jobs
 from roundtruth.stages import labeling_round
+from roundtruth.stages.answered_images import drawn_sizes
 from roundtruth.stages.round_import import job_sources, moved_images, read_jobs
 from roundtruth.storage import ObjectUri, Storage
 from tests.finished_jobs import failure, label, put_job
@@ -174,7 +178,8 @@ def test_sizes_are_those_of_the_stored_image_and_drawn_ones_are_compared(storage
     imported(storage, put_job(storage, "s3://jobs/base", rows))
     images = table_of(storage, "images")
     assert (images["width"][0], images["height"][0]) == (320, 240)
-    drawn = labeling_round._drawn_sizes(storage, *labeling_round._planned(storage, make_project(), KEY))
+    folder, plan = labeling_round._planned(storage, make_project(), KEY)
+    drawn = drawn_sizes(storage, folder, round_jobs(storage, folder, plan))
     # The gate quarantines an image whose boxes were drawn at another size (size_as_drawn).
     assert drawn.to_dict("records") == [{"source_ref": f"{OLD}/a.png", "width": 640, "height": 480}]
 
@@ -412,6 +417,46 @@ def test_importing_again_changes_nothing(storage: Storage) -> None:
     assert written.keys() == before.keys()
     record = round_folder(make_project(), KEY).record.key
     assert written[record] == before[record]
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answers", "Ground Truth's boxes"])
+@pytest.mark.parametrize(
+    ("written", "aliases", "later"),
+    [
+        ("pen", {}, {"pen": "ballpoint"}),
+        ("biro", {"biro": "pen"}, {"pen": "ballpoint", "biro": "ballpoint"}),
+        ("pen ", {}, {"pen": "ballpoint"}),
+    ],
+    ids=["plain", "by an alias before", "stray space"],
+)
+def test_importing_again_after_a_category_was_renamed(
+    storage: Storage, written: str, aliases: dict[str, str], later: dict[str, str], answered: bool
+) -> None:
+    categories = ("pencil", written)
+    boxes = [(written, *PEN[1:]), PENCIL]
+    row = image(storage, "a") | label("boxes", "old", boxes, categories=categories)
+    given = {0: dict.fromkeys(("w1", "w2"), boxes)} if answered else None
+    folder = put_job(storage, "s3://jobs/old", [row], answers=given, categories=categories)
+    imported(storage, folder, project=make_project(aliases=aliases))
+    project = make_project(categories=["pencil", "ballpoint"], aliases=later)
+    record = imported(storage, folder, project=project)
+    assert boxes_of(storage, "a", project=project) == [("ballpoint", *PEN[1:]), PENCIL]
+    assert record.renamed_categories == {"pen": "ballpoint"}
+    # as a rebuild of any round does it: without reading the jobs again
+    assert labeling_round.measure(storage, project, KEY, relabel_pass=0) == []
+    labeling_round.merge(storage, project, KEY)
+    finish_without_checks(storage, project, KEY)
+    assert read_record(storage, round_folder(project, KEY)) == record
+
+
+def test_importing_again_after_a_category_was_retired(storage: Storage) -> None:
+    row = image(storage, "a") | label("boxes", "old", [PEN, ERASER], categories=THREE)
+    folder = put_job(storage, "s3://jobs/old", [row], categories=THREE)
+    three = make_project(categories=list(THREE))
+    imported(storage, folder, project=three)
+    register_classes(storage, dataset_folder(three).classes, three.categories)  # as a release does
+    assert imported(storage, folder).boxes == 1
+    assert boxes_of(storage, "a") == [PEN]
 
 
 def test_other_jobs_under_the_same_key_are_refused(storage: Storage) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from roundtruth.datasets.boxes import PixelBox
 from roundtruth.errors import DatasetError
+from roundtruth.typed_json import decode_json
 
 
 class CocoImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ def decode_document(data: bytes, *, file: str) -> tuple[tuple[str, ...], dict[st
     :raises DatasetError: when the file is no COCO document with category ids from 1 without gaps.
     """
     try:
-        document = msgspec.json.decode(data, type=_ReadDocument)
+        document = decode_json(data, _ReadDocument)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file} is not COCO JSON: {error}.") from error
     categories = sorted(document.categories, key=lambda category: category.id)

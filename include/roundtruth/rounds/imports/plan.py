@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import pandas as pd
 
 from roundtruth.annotations import table, to_parquet
-from roundtruth.errors import RoundError, StorageError
-from roundtruth.ground_truth.job_request import output_folder
+from roundtruth.errors import StorageError
 from roundtruth.project import Project
 from roundtruth.rounds.candidates import planned_row, with_headers
-from roundtruth.rounds.folder import RoundFolder, round_folder, rounds_in_order
+from roundtruth.rounds.folder import JobInputs, RoundFolder, round_folder
 from roundtruth.rounds.imports.choice import choose_labels
+from roundtruth.rounds.imports.known_jobs import require_in_no_other_round, require_same_jobs
 from roundtruth.rounds.imports.sources import FoundSource, JobSource, find_sources
 from roundtruth.rounds.imports.survey import Survey, survey_jobs
 from roundtruth.rounds.imports.tables import job_names, write_job_tables
@@ -28,6 +29,7 @@ from roundtruth.rounds.planned import (
     encode_plan,
     read_plan,
 )
+from roundtruth.rounds.turns import Wish, take_turn
 from roundtruth.storage import ObjectUri, Storage, StoredObject
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ def import_jobs(
 
     :param moved: old beginning of source-refs -> where these images lie now, for images that were copied.
     :raises RoundError: when the round is another one, a job is in another round, or a place holds no job of
-        the project's task.
+        the project's task; another round or import that is there first counts.
     :raises CategoryError: when a job has a category that the project does not list.
     """
     folder = round_folder(project, round_key)
@@ -63,86 +65,67 @@ def import_jobs(
         sources=tuple(source.imported for source in sources), moved=dict(sorted((moved or {}).items()))
     )
     existing = read_plan(storage, folder)
-    _check_same(project, folder, existing, origin)
-    _check_nowhere_else(storage, project, folder, sources)
-    survey = survey_jobs(storage, project, sources, origin.moved)
-    planned_jobs = _write_tables(storage, project, folder, sources, survey)
-    plan = existing or _write_plan(storage, project, folder, origin, planned_jobs, sorted(survey.entries))
-    _check_same(project, folder, plan, origin)
+    require_same_jobs(project, folder, existing, origin)
+    require_in_no_other_round(storage, project, folder, sources)
+    known = {name: None for job in existing.jobs for name in job.categories} if existing else {}
+    survey = survey_jobs(storage, project, sources, origin.moved, planned=tuple(known))
+    if existing is not None:
+        _write_tables(storage, project, sources, survey, folder.job)
+    plan = existing or _plan(storage, project, folder, origin, sources, survey)
     return ImportedJobs(
         plan=plan, problems=tuple(survey.problems), skipped=dict(sorted(survey.skipped.items()))
     )
 
 
-def _check_same(
-    project: Project, folder: RoundFolder, existing: RoundPlan | None, origin: ImportedFrom
-) -> None:
-    if existing is None or (existing.imported and _content(existing.imported) == _content(origin)):
-        return
-    here = f"Round {folder.key!r} of project {project.project!r}"
-    if existing.imported is None:
-        raise RoundError(
-            f"{here} is a labeling round; import under another key, such as {folder.key}-import."
-        )
-    known = {source.uri: source for source in existing.imported.sources}
-    given = {source.uri: source for source in origin.sources}
-    changed = sorted(uri for uri in known.keys() & given.keys() if known[uri] != given[uri])
-    if known.keys() == given.keys() and changed:
-        raise RoundError(
-            f"{here} was imported from {changed[0]} with another manifest, other label categories or the "
-            "other kind of labels; import it under another key."
-        )
-    raise RoundError(
-        f"{here} was imported from {', '.join(sorted(known))}"
-        f"{_moves(existing.imported.moved)}, not from {', '.join(sorted(given))}{_moves(origin.moved)}; "
-        "import other jobs under another key."
-    )
+def _plan(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    origin: ImportedFrom,
+    sources: Sequence[FoundSource],
+    survey: Survey,
+) -> RoundPlan:
+    """Write the tables and the plan, unless another round was there first.
 
+    The plan counts what is in the tables, and it alone says whose round this is: until it is there, the
+    tables wait where no other import of this round has its own.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(origin)).hexdigest()[:12]
 
-def _content(origin: ImportedFrom) -> tuple[object, ...]:
-    """What was imported, wherever it lay: another machine has the same folder at another path."""
-    sources = {(one.manifest_sha256, one.label_categories, one.answers) for one in origin.sources}
-    return sources, origin.moved
+    def waiting(job: str) -> JobInputs:
+        return JobInputs(folder.stage(f"import-{digest}/{job}"))
 
+    jobs = _write_tables(storage, project, sources, survey, waiting)
+    made = _made_plan(storage, project, folder, origin, jobs, sorted(survey.entries))
 
-def _moves(moved: Mapping[str, str]) -> str:
-    return "".join(f" (images moved from {old} to {new})" for old, new in sorted(moved.items()))
+    def wanted() -> Wish | None:
+        if storage.head(folder.plan) is not None:
+            return None
+        # Another import may have taken one of the jobs while this one read them.
+        require_in_no_other_round(storage, project, folder, sources)
+        return Wish(uri=folder.plan, data=encode_plan(made))
 
-
-def _check_nowhere_else(
-    storage: Storage, project: Project, folder: RoundFolder, sources: Sequence[FoundSource]
-) -> None:
-    """A job that stands in two rounds would teach the rounds after them its workers' skills twice."""
-    given = {source.manifest_sha256: source.uri for source in sources}
-    places = {str(source.uri) for source in sources}
-    for other in rounds_in_order(storage, project):
-        if other.key == folder.key:
-            continue
-        plan = read_plan(storage, other)
-        if plan is None:
-            continue
-        imported = plan.imported.sources if plan.imported else ()
-        twice = {str(given[one.manifest_sha256]) for one in imported if one.manifest_sha256 in given}
-        twice |= places & {str(output_folder(project) / job.name) for job in plan.jobs}
-        if twice:
-            raise RoundError(
-                f"{min(twice)} is in round {other.key!r} of project {project.project!r} already; "
-                "leave it out."
-            )
+    take_turn(storage, project, wanted)
+    plan = read_plan(storage, folder) or made
+    require_same_jobs(project, folder, plan, origin)
+    for job in jobs:
+        for name in ("answers", "objects", "consolidated"):
+            storage.copy(getattr(waiting(job.name), name), getattr(folder.job(job.name), name))
+    return plan
 
 
 def _write_tables(
     storage: Storage,
     project: Project,
-    folder: RoundFolder,
     sources: Sequence[FoundSource],
     survey: Survey,
+    inputs_of: Callable[[str], JobInputs],
 ) -> tuple[PlannedJob, ...]:
     choice = choose_labels(survey)
     names = job_names(survey, sources)
     made = [
         write_job_tables(
-            storage, project, number, names[number], survey, choice, sources, folder.job(names[number])
+            storage, project, number, names[number], survey, choice, sources, inputs_of(names[number])
         )
         for number in sorted(names, key=lambda number: names[number])
     ]
@@ -151,7 +134,7 @@ def _write_tables(
     return tuple(made)
 
 
-def _write_plan(
+def _made_plan(
     storage: Storage,
     project: Project,
     folder: RoundFolder,
@@ -159,10 +142,13 @@ def _write_plan(
     jobs: tuple[PlannedJob, ...],
     source_refs: Sequence[str],
 ) -> RoundPlan:
+    """The plan of these jobs, its table of images written; the table's name holds its digest."""
     images = imported_images(storage, source_refs)
     content = to_parquet(images, PLANNED)
     digest = hashlib.sha256(content).hexdigest()
-    made = RoundPlan(
+    planned = PlannedTable(file=f"planned-{digest[:12]}.parquet", sha256=digest)
+    storage.write(folder.uri / planned.file, content)
+    return RoundPlan(
         project=project.project,
         round=folder.key,
         images=len(images),
@@ -172,13 +158,9 @@ def _write_plan(
         jobs=jobs,
         labeling_usd=0.0,
         relabel_usd=0.0,
-        planned=PlannedTable(file=f"planned-{digest[:12]}.parquet", sha256=digest),
+        planned=planned,
         imported=origin,
     )
-    storage.write(folder.uri / made.planned.file, content)
-    if storage.write_if_absent(folder.plan, encode_plan(made)):
-        return made
-    return read_plan(storage, folder) or made
 
 
 def imported_images(storage: Storage, source_refs: Iterable[str]) -> pd.DataFrame:

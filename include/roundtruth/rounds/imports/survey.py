@@ -58,18 +58,24 @@ class Survey:
     entries: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     problems: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)  # lines with labels of another task, by task
+    planned: tuple[str, ...] = ()  # categories as the round was imported before, see project_category
 
 
 def survey_jobs(
-    storage: Storage, project: Project, sources: Sequence[FoundSource], moved: Mapping[str, str]
+    storage: Storage,
+    project: Project,
+    sources: Sequence[FoundSource],
+    moved: Mapping[str, str],
+    planned: tuple[str, ...] = (),
 ) -> Survey:
     """Read all manifests once, one after another; worker responses only where there is no manifest of labels.
 
     :param moved: old beginning of source-refs -> where these images lie now.
+    :param planned: the categories of a round that is made again, as it was imported.
     :raises RoundError: when a source holds no labels of the project's task, or nobody knows what a job asked.
     :raises CategoryError: when a job has a category that the project does not list.
     """
-    survey = Survey()
+    survey = Survey(planned=planned)
     for number, source in enumerate(sources):
         lines = storage.read(source.manifest).splitlines()
         _Reading(survey, project, number, source, moved).read(lines)
@@ -202,7 +208,9 @@ class _Reading:
     def _named(self, name: str, job: FoundJob) -> str:
         if name not in self._names:
             job_name = job.job_name or self._source.name
-            self._names[name] = project_category(self._project, name, job=job_name)
+            self._names[name] = project_category(
+                self._project, name, job=job_name, planned=self._survey.planned
+            )
         return self._names[name]
 
     def _enter(self, source_ref: str, entry: Entry) -> None:

@@ -67,7 +67,7 @@ def write_job_tables(
     :raises CategoryError: when a worker chose a category that the project does not list.
     """
     job, entries = survey.jobs[number], choice.by_job.get(number, {})
-    reader = _JobReader(project, job, name, sources)
+    reader = _JobReader(project, job, name, sources, survey.planned)
     records, answers = reader.read(entries)
     objects = [_object(ref, entry, records.get(ref), answers.get(ref, ())) for ref, entry in entries.items()]
     tables = JobTables(
@@ -91,11 +91,19 @@ def write_job_tables(
 class _JobReader:
     """Reads the lines and worker responses of one job that count, out of all its sources."""
 
-    def __init__(self, project: Project, job: FoundJob, name: str, sources: Sequence[FoundSource]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        job: FoundJob,
+        name: str,
+        sources: Sequence[FoundSource],
+        planned: Sequence[str],
+    ) -> None:
         self._project = project
         self._job = job
         self._name = name
         self._sources = sources
+        self._planned = planned
         self._names: dict[str, str] = {}
         self.problems: list[str] = []
 
@@ -157,7 +165,7 @@ class _JobReader:
 
     def _named(self, name: str) -> str:
         if name not in self._names:
-            self._names[name] = project_category(self._project, name, job=self._name)
+            self._names[name] = project_category(self._project, name, job=self._name, planned=self._planned)
             self._job.seen.add(self._names[name])
         return self._names[name]
 

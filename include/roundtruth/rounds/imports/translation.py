@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from roundtruth.categories import normalise_category
 from roundtruth.errors import CategoryError
@@ -19,14 +19,21 @@ def place_of(source_ref: str, moved: Mapping[str, str]) -> str:
     return source_ref
 
 
-def project_category(project: Project, name: str, *, job: str) -> str:
+def project_category(project: Project, name: str, *, job: str, planned: Collection[str] = ()) -> str:
     """The project's name of a job's category.
 
-    :raises CategoryError: when the project does not list it.
+    :param planned: the names by which the round was imported before; they stay, as the categories of a
+        labeling job do, and merging brings them to what the project calls them by now.
+    :raises CategoryError: when the project does not list it, and did not when the round was imported.
     """
     clean = normalise_category(name)
+    if clean in planned:
+        return clean
     aliases = {normalise_category(alias): listed for alias, listed in project.aliases.items()}
     found = aliases.get(clean, clean)
+    for before in planned:
+        if aliases.get(before, before) == found:
+            return before
     if found not in project.categories:
         raise CategoryError(
             f"Job {job!r} has the category {name!r}, which project {project.project!r} does not list; add it "

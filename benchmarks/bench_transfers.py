@@ -1,0 +1,295 @@
+"""Many small objects: ours beside obstore's own calls and boto3, against an S3 that answers at once.
+
+Run: python -m benchmarks.bench_transfers [--objects 4000] [--keys 100000] [--runs 5] > page.md
+The server (null_s3.py) is a process of its own. The ratios are taken pairwise, each of ours right behind
+obstore's own figure for the same requests with as many in flight; the table has medians. CPU is that of the
+client's process. With 20 ms of latency, some round trip to S3, objects a second show what is in flight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import obstore
+from botocore.config import Config
+from PIL import Image
+
+from roundtruth.ground_truth.job_folder import JobFolder
+from roundtruth.ground_truth.worker_responses import read_worker_response
+from roundtruth.image_headers import FIRST_READ, read_image_headers
+from roundtruth.storage import ObjectUri, Storage, StoredObject
+
+BUCKET = "bench-bucket"
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def null_s3(*options: str) -> Iterator[str]:
+    """The address of a server that runs as long as the context."""
+    command = [sys.executable, str(HERE / "null_s3.py"), *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.stdin.close()
+            server.wait()
+
+
+def session() -> boto3.Session:
+    """Made-up credentials."""
+    return boto3.Session(
+        aws_access_key_id="AKIABENCH", aws_secret_access_key="no-secret", region_name="us-east-1"
+    )
+
+
+def response() -> bytes:
+    """A worker-response file: one worker, seven boxes."""
+    boxes = [
+        {"label": "pen", "left": 10 * number, "top": 20, "width": 30, "height": 40} for number in range(7)
+    ]
+    content = {"boundingBox": {"boundingBoxes": boxes, "inputImageProperties": {"width": 640, "height": 480}}}
+    answer = {
+        "acceptanceTime": "2026-01-05T08:00:00.000Z",
+        "submissionTime": "2026-01-05T08:01:00.000Z",
+        "timeSpentInSeconds": 17.0,
+        "workerId": "private.us-east-1.0123456789abcdef",
+        "workerMetadata": {},
+        "answerContent": content,
+    }
+    return json.dumps({"answers": [answer]}).encode()
+
+
+def measured(action: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds by the clock and of CPU."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    action()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def in_threads(action: Callable[[str], Any], keys: list[str], threads: int) -> None:
+    """Run an action on all keys: each thread takes its share of them, so that handing over costs nothing."""
+
+    def run(some: list[str]) -> None:
+        for key in some:
+            action(key)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, [keys[number::threads] for number in range(threads)]))
+
+
+class Transfers:
+    """The same requests by three clients."""
+
+    def __init__(self, endpoint: str, objects: int, photo: bytes) -> None:
+        self.keys = [f"folder/{number // 1000:03d}/{number:06d}.json" for number in range(objects)]
+        self.uris = [ObjectUri(BUCKET, key) for key in self.keys]
+        self.storage = Storage.from_session(session(), endpoint_url=endpoint)
+        self.threads = self.storage.concurrency
+        self.store = self.storage._store(self.uris[0])
+        pool = Config(max_pool_connections=self.threads, retries={"mode": "standard"})
+        self.boto3 = session().client("s3", endpoint_url=endpoint, config=pool)
+        self._data = response()
+        self._photo = photo
+
+    def operations(
+        self,
+    ) -> dict[str, tuple[Callable[[], Any], Callable[[], Any], Callable[[list[str]], Any]]]:
+        """Name -> obstore's own, ours, boto3's for some keys."""
+        threads, store, client = self.threads, self.store, self.boto3
+        data = self._data
+        return {
+            "read (worker responses)": (
+                lambda: in_threads(lambda key: store.get(key).bytes(), self.keys, threads),
+                lambda: sum(1 for _ in self.storage.read_many(self.uris)),
+                lambda keys: in_threads(
+                    lambda key: client.get_object(Bucket=BUCKET, Key=key)["Body"].read(), keys, threads
+                ),
+            ),
+            "write (label files)": (
+                lambda: in_threads(lambda key: obstore.put(store, key, data), self.keys, threads),
+                lambda: self.storage.write_many((uri, data) for uri in self.uris),
+                lambda keys: in_threads(
+                    lambda key: client.put_object(Bucket=BUCKET, Key=key, Body=data), keys, threads
+                ),
+            ),
+            "range read (64 KB of headers)": (
+                lambda: in_threads(
+                    lambda key: obstore.get_range(store, key, start=0, length=FIRST_READ), self.keys, threads
+                ),
+                lambda: sum(
+                    1
+                    for _ in self.storage.run_many(
+                        lambda uri: self.storage.read_range(uri, 0, FIRST_READ), self.uris, group=8
+                    )
+                ),
+                lambda keys: in_threads(
+                    lambda key: client.get_object(Bucket=BUCKET, Key=key, Range="bytes=0-65535")[
+                        "Body"
+                    ].read(),
+                    keys,
+                    threads,
+                ),
+            ),
+            "copy on the server": (
+                lambda: in_threads(lambda key: obstore.copy(store, key, f"to/{key}"), self.keys, threads),
+                lambda: sum(
+                    1
+                    for _ in self.storage.run_many(
+                        lambda uri: self.storage.copy(uri, ObjectUri(BUCKET, f"to/{uri.key}")),
+                        self.uris,
+                        group=8,
+                    )
+                ),
+                lambda keys: in_threads(
+                    lambda key: client.copy_object(
+                        Bucket=BUCKET, Key=f"to/{key}", CopySource={"Bucket": BUCKET, "Key": key}
+                    ),
+                    keys,
+                    threads,
+                ),
+            ),
+        }
+
+
+def main() -> None:
+    """Measure, print the page."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--objects", type=int, default=4_000)
+    arguments.add_argument("--keys", type=int, default=100_000)
+    arguments.add_argument("--responses", type=int, default=100_000)
+    arguments.add_argument("--runs", type=int, default=5)
+    chosen = arguments.parse_args()
+    photo = BytesIO()
+    Image.effect_noise((320, 240), 40).convert("RGB").save(photo, "JPEG")
+    lines = [
+        "| requests | latency | ours: CPU, ms each | obstore's own | boto3 | CPU, ours ÷ obstore (from–to) "
+        "| a second, ours ÷ obstore | a second, ours |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        content = Path(folder) / "content"
+        content.write_bytes(response())
+        for latency in ("0", "0.02"):
+            with null_s3(f"--latency={latency}", f"--content={content}") as endpoint:
+                lines += _small(Transfers(endpoint, chosen.objects, photo.getvalue()), latency, chosen.runs)
+                lines += _listings(endpoint, chosen.keys, latency, chosen.runs)
+        with null_s3(f"--content={content}") as endpoint:
+            lines += ["", _job(endpoint, chosen.responses)]
+        content.write_bytes(photo.getvalue())
+        with null_s3(f"--content={content}") as endpoint:
+            lines += ["", _headers(endpoint, chosen.objects)]
+    print("\n".join(lines))
+
+
+def _small(transfers: Transfers, latency: str, runs: int) -> list[str]:
+    rows = []
+    for name, (obstores, ours, boto3s) in transfers.operations().items():
+        pairs = [(measured(obstores), measured(ours)) for _ in range(runs)]
+        few = transfers.keys[: max(len(transfers.keys) // 10, 1)]
+        boto3_each = measured(lambda run=boto3s, keys=few: run(keys))[1] / len(few)
+        rows.append(_row(name, latency, pairs, len(transfers.keys), boto3_each))
+    return rows
+
+
+def _listings(endpoint: str, keys: int, latency: str, runs: int) -> list[str]:
+    storage = Storage.from_session(session(), endpoint_url=endpoint)
+    prefix = ObjectUri(BUCKET, f"keys-{keys}")
+    store = storage._store(prefix)
+
+    def obstores() -> int:
+        return sum(len(chunk) for chunk in obstore.list(store, prefix=f"keys-{keys}/", chunk_size=1000))
+
+    def ours() -> int:
+        return sum(1 for _ in storage.list_objects(prefix))
+
+    assert obstores() == ours() == keys
+    pairs = [(measured(obstores), measured(ours)) for _ in range(runs)]
+    client = session().client("s3", endpoint_url=endpoint)
+    few = keys // 10
+
+    def boto3s() -> int:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"keys-{few}/")
+        return sum(len(page["Contents"]) for page in pages)
+
+    return [_row(f"list {keys:,} keys (each a key)", latency, pairs, keys, measured(boto3s)[1] / few)]
+
+
+def _row(
+    name: str,
+    latency: str,
+    pairs: list[tuple[tuple[float, float], tuple[float, float]]],
+    count: int,
+    boto3_each: float,
+) -> str:
+    ratios = sorted(ours[1] / theirs[1] for theirs, ours in pairs)
+    speeds = statistics.median(theirs[0] / ours[0] for theirs, ours in pairs)
+    ours_cpu = statistics.median(ours[1] for _, ours in pairs) / count * 1e3
+    theirs_cpu = statistics.median(theirs[1] for theirs, _ in pairs) / count * 1e3
+    second = count / statistics.median(ours[0] for _, ours in pairs)
+    row = (
+        f"| {name} | {float(latency) * 1e3:.0f} ms | {ours_cpu:.4f} | {theirs_cpu:.4f} "
+        f"| {boto3_each * 1e3:.4f} | **{statistics.median(ratios):.2f}** ({ratios[0]:.2f}–{ratios[-1]:.2f}) "
+        f"| {speeds:.0%} | {second:,.0f} |"
+    )
+    print(row, file=sys.stderr, flush=True)
+    return row
+
+
+def _job(endpoint: str, responses: int) -> str:
+    """A whole job's answers: each file requested, decoded and checked."""
+    storage = Storage.from_session(session(), endpoint_url=endpoint)
+    uris = (
+        ObjectUri(BUCKET, f"job/annotations/worker-response/iteration-1/{row}/2026-01-05_08:00:00.json")
+        for row in range(responses)
+    )
+
+    def read() -> None:
+        boxes = 0
+        for uri, data in storage.read_many(uris):
+            answers, problems = read_worker_response(data, file=str(uri))
+            boxes += sum(len(answer.boxes) for answer in answers) + len(problems)
+        assert boxes == 7 * responses
+
+    wall, cpu = measured(read)
+    return (
+        f"A job of {responses:,} worker-response files, read and decoded (`{JobFolder.__name__}.answers`): "
+        f"**{cpu:.1f} s** of CPU, {cpu / responses * 1e3:.2f} ms a file; {wall:.1f} s by the clock."
+    )
+
+
+def _headers(endpoint: str, images: int) -> str:
+    storage = Storage.from_session(session(), endpoint_url=endpoint)
+    moment = next(iter(storage.list_objects(ObjectUri(BUCKET, "keys-1")))).last_modified
+    stored = [
+        StoredObject(uri=ObjectUri(BUCKET, f"{number}.jpg"), size=5_000_000, etag="", last_modified=moment)
+        for number in range(images)
+    ]
+
+    def read() -> None:
+        assert all(getattr(header, "width", 0) == 320 for _, header in read_image_headers(storage, stored))
+
+    _, cpu = measured(read)
+    return (
+        f"Size and orientation of an image, by a range read of at most {FIRST_READ // 1024} KB: "
+        f"{cpu / images * 1e3:.2f} ms of CPU an image (load average {os.getloadavg()[0]:.0f})."
+    )
+
+
+if __name__ == "__main__":
+    main()

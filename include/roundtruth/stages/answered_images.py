@@ -1,0 +1,63 @@
+"""What the checks of a round ask of its answers, one job after the other: sizes drawn on, and the people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+
+from roundtruth.annotations import ANSWERS, table
+from roundtruth.consensus.pseudonyms import pseudonym
+from roundtruth.project import Project
+from roundtruth.quality.people import people_suites, time_per_box
+from roundtruth.quality.validation import Suite
+from roundtruth.rounds.collect import OBJECTS, read_job_table
+from roundtruth.rounds.folder import RoundFolder
+from roundtruth.rounds.planned import PlannedJob
+from roundtruth.stages.fused_answers import pseudonym_key
+from roundtruth.storage import Storage
+from roundtruth.typed_json import decode_json
+
+_SIZES = pa.schema([OBJECTS.field(name) for name in ("source_ref", "width", "height")])
+_TIMES = pa.schema([ANSWERS.field(name) for name in ("source_ref", "job", "worker", "box", "seconds")])
+
+
+class _Agreement(msgspec.Struct, frozen=True):
+    mean: float | None = None
+
+
+class _PeopleReport(msgspec.Struct, frozen=True):
+    """The part of consensus.json that is about people; its disputes, an entry an image, are passed over."""
+
+    workers: list[dict[str, Any]] = []
+    agreement: _Agreement = _Agreement()
+
+
+def drawn_sizes(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> pd.DataFrame:
+    """The size of each image as Ground Truth wrote it: boxes drawn on another size would be misplaced."""
+    found = [table([], _SIZES)]
+    for job in jobs:
+        sizes = read_job_table(storage, folder.job(job.name).objects, _SIZES, gold=job.gold)
+        found.append(sizes.dropna(subset=["width"]))
+    return pd.concat(found, ignore_index=True).drop_duplicates("source_ref", ignore_index=True)
+
+
+def suites_of_people(
+    storage: Storage, project: Project, folder: RoundFolder, jobs: tuple[PlannedJob, ...]
+) -> tuple[Suite, ...]:
+    """The checks on the round's workers, under their pseudonyms: Data Docs are shown to many.
+
+    Of each answer only its worker and its time a box are held, whatever was drawn.
+    """
+    key = pseudonym_key(storage, project)
+    nothing = time_per_box(table([], _TIMES))
+    together = pd.concat([nothing, *(_times(storage, folder, job) for job in jobs)], ignore_index=True)
+    together["worker"] = [pseudonym(worker, key) for worker in together["worker"]]
+    report = decode_json(storage.read(folder.consensus), _PeopleReport)
+    return people_suites(together, msgspec.to_builtins(report), project.quality)
+
+
+def _times(storage: Storage, folder: RoundFolder, job: PlannedJob) -> pd.DataFrame:
+    return time_per_box(read_job_table(storage, folder.job(job.name).answers, _TIMES, gold=job.gold))

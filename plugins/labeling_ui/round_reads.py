@@ -1,0 +1,121 @@
+"""What every page of one round begins with: its files, its images, the names that may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException
+
+from labeling_ui.deployment import Connected
+from roundtruth.arrow_columns import Ints
+from roundtruth.overviews.gallery import GalleryQuery, gallery_order
+from roundtruth.overviews.image_boxes import ShownImage, shown_images
+from roundtruth.overviews.round_files import RoundFiles, read_round
+from roundtruth.overviews.round_images import RoundImages, planned_image, read_images
+from roundtruth.overviews.shown_names import ShownNames, shown_names
+from roundtruth.overviews.thumbnail_reads import thumbnails_of
+from roundtruth.project import Project
+from roundtruth.rounds.folder import RoundFolder, round_folder
+from roundtruth.storage import ObjectUri
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedRound:
+    """A planned round, read for one request."""
+
+    project: Project
+    connection: Connected
+    files: RoundFiles
+    images: RoundImages
+    names: ShownNames
+
+    @property
+    def key(self) -> str:
+        """The round's key."""
+        return self.files.folder.key
+
+    def order(self, query: GalleryQuery) -> Ints:
+        """The numbers of the images that a query finds."""
+        return gallery_order(self.connection.cache, self.files, self.images, query, self.names)
+
+    def shown(self, numbers: Sequence[int]) -> list[ShownImage]:
+        """Images with everything that was drawn on them."""
+        return shown_images(self.connection.cache, self.files, self.images, numbers, self.names)
+
+    def with_thumbnail(self, images: list[ShownImage]) -> frozenset[int]:
+        """The numbers of those images that have a small picture."""
+        there = thumbnails_of(self.connection.cache, self.files.folder)
+        found = ((image.number, there.get((image.source_ref, image.etag))) for image in images)
+        return frozenset(number for number, place in found if place is not None and place.pack)
+
+
+def open_round(project: Project, connection: Connected, key: str) -> OpenedRound | None:
+    """Read a round; None before it is planned.
+
+    :raises RoundError: when no round can have this key.
+    """
+    files = read_round(connection.cache, round_folder(project, key))
+    if files is None:
+        return None
+    return OpenedRound(
+        project=project,
+        connection=connection,
+        files=files,
+        images=read_images(connection.cache, files),
+        names=shown_names(connection.storage, project),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedImage:
+    """An image that a round lists: only such ones are shown to a browser, which names them by their place."""
+
+    folder: RoundFolder
+    source_ref: str
+    etag: str  # that it had when the round took it
+
+    @property
+    def uri(self) -> ObjectUri | None:
+        """Where it lies; None where an imported manifest names what is not in S3."""
+        return ObjectUri.parse(self.source_ref) if self.source_ref.startswith("s3://") else None
+
+
+def require_image(project: Project, connection: Connected, key: str, number: int) -> PlannedImage:
+    """The image at a place of a round's plan.
+
+    :raises HTTPException: 404 where the round has no such place, or is not planned.
+    """
+    folder = round_folder(project, key)
+    found = planned_image(connection.cache, folder, number)
+    if found is None:
+        raise HTTPException(404, f"Round {key} of project {project.project} has no image {number}.")
+    return PlannedImage(folder=folder, source_ref=found[0], etag=found[1])
+
+
+def signed_address(connection: Connected, uri: ObjectUri, *, seconds: int) -> str:
+    """Where a browser gets an object for so long; never to be logged."""
+    where = {"Bucket": uri.bucket, "Key": uri.key}
+    signed: str = connection.s3_client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds)
+    return signed
+
+
+def image_origins(connection: Connected, source_refs: Iterable[str]) -> set[str]:
+    """Scheme and host of each bucket that images lie in: mostly the project's own."""
+    buckets = {ref.removeprefix("s3://").partition("/")[0] for ref in source_refs if ref.startswith("s3://")}
+    addresses = (
+        urlsplit(signed_address(connection, ObjectUri(bucket, "x"), seconds=1)) for bucket in sorted(buckets)
+    )
+    return {f"{one.scheme}://{one.netloc}" for one in addresses}
+
+
+def require_round(project: Project, connection: Connected, key: str) -> OpenedRound:
+    """Read a planned round.
+
+    :raises HTTPException: 404 before it is planned.
+    """
+    opened = open_round(project, connection, key)
+    if opened is None:
+        raise HTTPException(404, f"Round {key} of project {project.project} has taken no images yet.")
+    return opened

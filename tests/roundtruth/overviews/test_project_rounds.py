@@ -1,0 +1,196 @@
+"""The rounds of a list: whatever the order in which files come, and with few requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from roundtruth.overviews.etag_cache import EtagCache
+from roundtruth.overviews.project_rounds import (
+    FOLDERS_SECONDS,
+    RESTING_SECONDS,
+    SUMMARY_SECONDS,
+    ProjectRounds,
+)
+from roundtruth.overviews.round_summaries import summary_uri, update_summaries
+from tests.labeling_ui.rounds_in_s3 import write_plan, write_recorded
+from tests.memory_store import memory_storage
+from tests.project_samples import make_project
+
+PENS = make_project()
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+class Counted:
+    """How many requests a storage was asked for."""
+
+    def __init__(self, storage, monkeypatch):
+        self.requests = 0
+        for name in ("read_if_there", "head", "list_folders"):
+            monkeypatch.setattr(storage, name, self._counting(getattr(storage, name)))
+
+    def _counting(self, call):
+        def counted(*arguments):
+            self.requests += 1
+            return call(*arguments)
+
+        return counted
+
+
+@pytest.fixture
+def storage():
+    return memory_storage()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def rounds(storage, clock):
+    """What runs in the background runs at once here."""
+    return ProjectRounds(EtagCache(storage), PENS, clock, lambda action: action())
+
+
+def shown(listed):
+    return {one.key: ("R" if one.recorded else "") + ("O" if one.open else "") for one in listed}
+
+
+@pytest.mark.parametrize("summarized", [True, False], ids=["with summary.json", "of an earlier roundtruth"])
+def test_recorded_and_open_rounds_the_newest_first(storage, rounds, summarized):
+    write_recorded(storage, PENS, "2026-11-02")
+    write_recorded(storage, PENS, "2026-11-09")
+    write_plan(storage, PENS, "2026-11-16", images=30, jobs=2)
+    storage.write(PENS.root_uri / "rounds/2026-11-23/known-images.tsv", b"")
+    if summarized:
+        update_summaries(storage, PENS)
+    listed = rounds.read({}, {})
+    assert shown(listed) == {"2026-11-23": "O", "2026-11-16": "O", "2026-11-09": "R", "2026-11-02": "R"}
+    assert list(shown(listed))[0] == "2026-11-23"  # noqa: RUF015
+    empty, planned = listed[0].open, listed[1].open
+    assert not empty.is_planned
+    assert (planned.images, len(planned.jobs), planned.labeling_usd) == (30, 2, 2.4)
+    assert planned.most_usd == pytest.approx(3.6)
+
+
+def test_a_run_of_a_recorded_round_opens_it_only_with_another_attempt(storage, rounds, clock):
+    write_recorded(storage, PENS, "a")
+    run = {"a": "run-2"}
+    assert shown(rounds.read(run, run)) == {"a": "R"}
+    clock.seconds += SUMMARY_SECONDS + 1
+    storage.write(PENS.root_uri / "rounds/a/attempt-2.json", b'{"attempt": 2, "run": "run-2"}')
+    [found] = rounds.read(run, run)
+    assert shown([found]) == {"a": "RO"}
+    assert [job.name for job in found.open.jobs] == ["pens-a-1-a2"]
+
+
+def test_a_round_that_is_recorded_meanwhile_shows_it_when_its_run_is_over(storage, rounds, clock):
+    write_plan(storage, PENS, "a")
+    assert shown(rounds.read({"a": 1}, {"a": "running"})) == {"a": "O"}
+    write_recorded(storage, PENS, "a")
+    clock.seconds += SUMMARY_SECONDS + 1
+    assert shown(rounds.read({}, {"a": "success"})) == {"a": "R"}
+
+
+def test_a_list_that_is_looked_at_again_at_once_asks_nothing(storage, rounds, clock, monkeypatch):
+    for number in range(40):
+        write_recorded(storage, PENS, f"r-{number}")
+    write_plan(storage, PENS, "open")
+    update_summaries(storage, PENS)
+    counted = Counted(storage, monkeypatch)
+    first = rounds.read({}, {})
+    assert counted.requests <= 9, "the folders, the summaries, the versions, the open round: not each round"
+    counted.requests = 0
+    assert rounds.read({}, {}) == first
+    assert counted.requests == 0
+    clock.seconds += SUMMARY_SECONDS + 1
+    assert rounds.read({}, {}) == first
+    assert counted.requests == 1, "the summary's ETag"
+
+
+def test_rounds_that_rest_without_images_are_not_asked_for_each_time(storage, rounds, clock, monkeypatch):
+    """A schedule opens one a day, whether images came or not."""
+    for number in range(50):
+        storage.write(PENS.root_uri / f"rounds/r-{number}/known-images.tsv", b"")
+    rounds.read({}, {})
+    counted = Counted(storage, monkeypatch)
+    clock.seconds += SUMMARY_SECONDS + 1
+    rounds.read({}, {})
+    assert counted.requests == 1
+    clock.seconds += RESTING_SECONDS + 1
+    rounds.read({}, {})
+    assert counted.requests >= 50, "somebody may have planned them by the command line"
+
+
+def test_a_summary_that_others_wrote_counts_at_the_next_look(storage, rounds, clock):
+    write_recorded(storage, PENS, "a", agreement=0.5)
+    update_summaries(storage, PENS)
+    rounds.read({}, {})
+    write_recorded(storage, PENS, "a", agreement=0.75)
+    update_summaries(storage, PENS, changed=["a"])
+    clock.seconds += SUMMARY_SECONDS + 1
+    [found] = rounds.read({}, {})
+    assert found.recorded.agreement == 0.75
+
+
+def test_nobody_waits_for_the_folders_a_second_time(storage, clock):
+    """The names come in the background; what is recorded or runs is there at once all the same."""
+    waiting = []
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, waiting.append)
+    write_recorded(storage, PENS, "a")
+    assert shown(rounds.read({}, {})) == {"a": "R"}
+    write_recorded(storage, PENS, "b")
+    write_recorded(storage, PENS, "c")
+    update_summaries(storage, PENS, changed=["b"])
+    storage.write(PENS.root_uri / "rounds/by-hand/known-images.tsv", b"")
+    clock.seconds += SUMMARY_SECONDS + 1
+    running = {"d": "run"}
+    at_once = {"a": "R", "b": "R", "c": "R", "d": "O"}
+    assert shown(rounds.read(running, running)) == at_once
+    assert shown(rounds.read(running, running)) == at_once
+    assert len(waiting) == 1, "asked for once"
+    waiting.pop()()
+    assert shown(rounds.read(running, running)) == at_once | {"by-hand": "O"}
+    clock.seconds += FOLDERS_SECONDS + 1
+    rounds.read(running, running)
+    assert len(waiting) == 1
+
+
+def test_with_a_summary_not_even_the_first_look_waits_for_the_folders(storage, clock):
+    waiting = []
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, waiting.append)
+    write_recorded(storage, PENS, "a")
+    update_summaries(storage, PENS)
+    write_plan(storage, PENS, "failed")
+    assert shown(rounds.read({}, {})) == {"a": "R"}
+    assert not rounds.is_complete
+    waiting.pop()()
+    assert shown(rounds.read({}, {})) == {"a": "R", "failed": "O"}
+    assert rounds.is_complete
+
+
+def test_rounds_whose_folders_are_gone_leave_the_list(storage, rounds, clock):
+    for key in ("a", "b"):
+        write_recorded(storage, PENS, key)
+    update_summaries(storage, PENS)
+    rounds.read({}, {})
+    for found in list(storage.list_objects(PENS.root_uri / "rounds/a")):
+        storage.delete(found.uri)
+    clock.seconds += FOLDERS_SECONDS + 1
+    rounds.read({}, {})
+    assert shown(rounds.read({}, {})) == {"b": "R"}
+
+
+def test_without_a_summary_the_list_is_the_same(storage, rounds, clock):
+    write_recorded(storage, PENS, "a")
+    update_summaries(storage, PENS)
+    first = rounds.read({}, {})
+    storage.delete(summary_uri(PENS))
+    clock.seconds += SUMMARY_SECONDS + 1
+    assert rounds.read({}, {}) == first

@@ -1,0 +1,168 @@
+"""Speed by what can be counted: bytes read, objects put, calls, peak memory. Clocks differ by the day."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.bench_publish import CountingStorage, make_project, publish, put_round
+from benchmarks.bench_transfers import null_s3, response, session
+from benchmarks.manifest_samples import write_manifest
+from roundtruth.datasets.convert import ConversionSettings, convert_manifests
+from roundtruth.ground_truth import label_columns
+from roundtruth.ground_truth.job_folder import JobFolder
+from roundtruth.image_headers import FIRST_READ, read_image_headers
+from roundtruth.storage import ObjectUri, Storage
+from tests.dag_parsing import ROOT
+
+
+def test_a_conversion_decodes_each_line_once_and_none_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: Counter[str] = Counter()
+
+    class Counting(label_columns._Reader):
+        def _read_fast(self, line: bytes, number: int) -> bool:
+            lines["decoded"] += bool(line)
+            return super()._read_fast(line, number)
+
+        def _read_slowly(self, line: bytes, number: int) -> None:
+            lines["slowly"] += bool(line)
+            super()._read_slowly(line, number)
+
+    monkeypatch.setattr(label_columns, "_Reader", Counting)
+    monkeypatch.setattr("roundtruth.datasets.manifest_parts.PART_BYTES", 200_000)
+    boxes = write_manifest(tmp_path / "m", 1000)
+    settings = ConversionSettings(manifests=(str(tmp_path / "m"),))
+    report = convert_manifests(Storage(), settings, tmp_path / "out")
+    assert (report.images, report.boxes) == (1000, boxes)
+    parts = -(-(tmp_path / "m").stat().st_size // 200_000)
+    assert lines["decoded"] == 1000
+    assert lines["slowly"] <= parts  # one line of each part shows the keys
+
+
+def test_a_conversion_needs_as_little_memory_for_more_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roundtruth.datasets.manifest_parts.PART_BYTES", 100_000)
+
+    def peak(images: int) -> int:
+        write_manifest(tmp_path / "m", images)
+        settings = ConversionSettings(manifests=(str(tmp_path / "m"),))
+        tracemalloc.start()
+        convert_manifests(Storage(), settings, tmp_path / "out")
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(100)  # tables that are made once
+    small, large = peak(500), peak(2000)
+    assert (large - small) / 1500 < 700, "bytes for each more image, in parts of 95 lines; a line has 1,025"
+
+
+@contextmanager
+def server(content: Path, *options: str) -> Iterator[Storage]:
+    with null_s3(f"--content={content}", *options) as endpoint:
+        yield Storage.from_session(session(), endpoint_url=endpoint, concurrency=8)
+
+
+def test_slow_down_is_waited_out(tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(response())
+    with server(tmp_path / "content", "--slow-down=5") as storage:
+        uris = [ObjectUri("bucket", f"{number}.json") for number in range(40)]
+        assert [data for _, data in storage.read_many(uris)] == [response()] * 40
+        assert storage.write_many((uri, b"x") for uri in uris) == 40
+        assert sum(1 for _ in storage.list_objects(ObjectUri("bucket", "keys-5000"))) == 5000
+
+
+class CountingRanges(Storage):
+    """Counts bytes of range reads; whole reads are not allowed."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(concurrency=4)
+        self.content = content
+        self.read_bytes = 0
+
+    def read_range(self, uri: ObjectUri, start: int, length: int) -> bytes:
+        found = self.content[start : start + length]
+        self.read_bytes += len(found)
+        return found
+
+    def read_if_there(self, uri: ObjectUri) -> Any:
+        raise AssertionError("a header needs no whole image")
+
+
+def test_image_sizes_cost_64_kilobytes_each() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (900, 1200, 3), dtype=np.uint8)
+    photo = io.BytesIO()
+    Image.fromarray(noise).save(photo, "JPEG", quality=95)
+    assert len(photo.getvalue()) > 10 * FIRST_READ
+    storage = CountingRanges(photo.getvalue())
+    listed = CountingStorage()
+    for number in range(20):
+        listed.write(ObjectUri("bucket", f"images/{number}.jpg"), photo.getvalue())
+    found = list(read_image_headers(storage, listed.list_objects(ObjectUri("bucket", "images"))))
+    assert [getattr(header, "width", None) for _, header in found] == [1200] * 20
+    assert storage.read_bytes == 20 * FIRST_READ
+
+
+def test_answers_cost_a_read_each_and_a_listing_of_a_thousand() -> None:
+    storage = CountingStorage()
+    job = ObjectUri("bucket", "annots/job-1")
+    for row in range(1500):
+        storage.write(
+            job / f"annotations/worker-response/iteration-1/{row}/2026-01-05_08:00:00.json", response()
+        )
+    storage.calls.clear()
+    folder = JobFolder(storage, job)
+    assert sum(len(given) for _, given in folder.answers()) == 1500
+    assert folder.problems == []
+    assert storage.calls == {"read": 1500, "listed": 2}
+
+
+def test_a_second_packed_version_writes_as_many_objects_whatever_stays() -> None:
+    def second(images: int) -> dict[str, Any]:
+        storage, project = CountingStorage(), make_project("packed")
+        put_round(storage, project, "2026-01-05", range(images))
+        publish(storage, project, "packed", "first")
+        put_round(storage, project, "2026-01-12", range(0, images, images // 10))
+        return publish(storage, project, "packed", "second")
+
+    few, many = second(60), second(240)
+    assert few["calls"]["written"] == many["calls"]["written"] <= 20
+    assert "copied" not in many["calls"]
+
+
+HEAVY = ("pandas", "numpy", "pyarrow", "great_expectations", "duckdb", "scipy", "moto", "PIL")
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        pytest.param("roundtruth.project", set(), id="Dag files: project files alone"),
+        pytest.param("roundtruth.datasets.convert", {"numpy", "pyarrow", "PIL"}, id="convert: no pandas"),
+        pytest.param("roundtruth.rounds.plan", {"numpy", "pandas", "pyarrow", "PIL"}, id="plan: no checks"),
+    ],
+)
+def test_what_is_loaded(module: str, allowed: set[str]) -> None:
+    code = f"import sys, json, {module}; print(json.dumps([one for one in {HEAVY} if one in sys.modules]))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "include"), "PATH": ""},
+    )
+    assert set(json.loads(run.stdout)) <= allowed
