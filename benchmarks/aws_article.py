@@ -1,8 +1,9 @@
 """How the AWS article's scripts convert a manifest (one DataFrame row a box, one `.loc` scan an image).
 
 Rewritten from "Streamlining data labeling for YOLO object detection in Amazon SageMaker Ground Truth" and
-aws-samples/groundtruth-object-detection: parse_annots.py appends a DataFrame an image and writes annot.csv; create_annot.py selects each image's rows, computes the shares and writes them with to_csv. Here
-S3 is a local folder. Images without a box get no file, as there.
+aws-samples/groundtruth-object-detection: parse_annots.py makes a DataFrame an image and writes annot.csv;
+create_annot.py selects each image's rows, computes the shares and writes them with to_csv. Here S3 is a
+local folder. Images without a box get no file, as there.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Run: python -m benchmarks.bench_round [--images 1000000] [--boxes 7] [--jobs 10] > page.md
 Each stage is a process of its own, as each task of Airflow is, so its peak memory is its own. S3 is a folder
-on this machine behind the Storage interface. The answers of three workers are drawn around true boxes; to look
-at pixels (quality.near_duplicates) is off, since there are none. The second version relabels one of a hundred.
+on this machine behind the Storage interface. The answers of three workers are drawn around true boxes.
+Looking at pixels (quality.near_duplicates) is off, since there are none. The second version relabels one
+image of a hundred.
 """
 
 from __future__ import annotations

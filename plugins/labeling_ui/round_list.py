@@ -9,6 +9,7 @@ from typing import Any, Literal
 from labeling_ui.dag_runs import Run
 from labeling_ui.live_jobs import LiveJob
 from roundtruth.overviews.project_rounds import ListedRound, OpenRound
+from roundtruth.overviews.round_summaries import RoundSummary
 from roundtruth.project import Project
 from roundtruth.rounds.names import round_order
 
@@ -68,7 +69,21 @@ def make_row(project: Project, listed: ListedRound, run: Run | None) -> Row:
     """A round without what only Ground Truth knows."""
     done, open_ = listed.recorded, listed.open
     group, state = _state(listed, run)
-    row = Row(
+    known: dict[str, Any] = {}
+    if open_ is not None and open_.is_planned:
+        known |= {"jobs": tuple(job.name for job in open_.jobs), "live": _live(open_)}
+    if open_ is not None and done is None and open_.is_planned:
+        known |= {
+            "images": open_.images,
+            "again": frozenset(job.name for job in open_.jobs if job.relabel_pass),
+            "labeling_usd": open_.labeling_usd,
+            "pass_usd": (open_.most_usd - open_.labeling_usd) / max(1, project.consensus.relabel_passes),
+        }
+    if done is not None:
+        known = _recorded(done) | known
+    if group != "running":
+        known["live"] = ()
+    return Row(
         project=project.project,
         key=listed.key,
         group=group,
@@ -76,35 +91,25 @@ def make_row(project: Project, listed: ListedRound, run: Run | None) -> Row:
         budget_usd=project.budget_usd,
         run=run,
         is_recorded=done is not None,
+        **known,
     )
-    if open_ is not None and open_.is_planned and done is None:
-        return replace(
-            row,
-            images=open_.images,
-            jobs=tuple(job.name for job in open_.jobs),
-            live=_live(open_) if group == "running" else (),
-            again=frozenset(job.name for job in open_.jobs if job.relabel_pass),
-            labeling_usd=open_.labeling_usd,
-            pass_usd=(open_.most_usd - open_.labeling_usd) / max(1, project.consensus.relabel_passes),
-        )
-    if done is None:
-        return row
+
+
+def _recorded(done: RoundSummary) -> dict[str, Any]:
     quality, kind = _quality(done.passed, done.warnings)
-    return replace(
-        row,
-        images=done.images,
-        labeled=done.labeled,
-        of=done.images,
-        agreement=done.agreement,
-        disputed=done.disputed,
-        quality=quality,
-        quality_kind=kind,
-        quality_rank=None if done.passed is None else -done.warnings if done.passed else -1_000_000,
-        cost_usd=done.spent_usd,
-        version=done.version,
-        jobs=done.jobs if open_ is None else tuple(job.name for job in open_.jobs),
-        live=() if open_ is None or group != "running" else _live(open_),
-    )
+    return {
+        "images": done.images,
+        "labeled": done.labeled,
+        "of": done.images,
+        "agreement": done.agreement,
+        "disputed": done.disputed,
+        "quality": quality,
+        "quality_kind": kind,
+        "quality_rank": None if done.passed is None else -done.warnings if done.passed else -1_000_000,
+        "cost_usd": done.spent_usd,
+        "version": done.version,
+        "jobs": done.jobs,
+    }
 
 
 def with_live(row: Row, jobs: Mapping[str, LiveJob], planned: Mapping[str, int]) -> Row:

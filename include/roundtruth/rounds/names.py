@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from roundtruth.errors import RoundError
 
@@ -30,6 +31,7 @@ def check_round_key(project: str, key: str) -> str:
     return key
 
 
+@lru_cache(maxsize=20_000)  # pages sort thousands of rounds at every look
 def round_order(key: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """What to sort the keys of rounds by, oldest round first: numbers by value, before words.
 
