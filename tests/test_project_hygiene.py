@@ -106,7 +106,7 @@ def test_hooks_use_the_pinned_tools():
 
 
 def make_targets():
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_ci_runs_tests_and_demo():
@@ -115,7 +115,10 @@ def test_ci_runs_tests_and_demo():
     assert subprocess.run(["bash", "-n", script]).returncode == 0
     lines = script.read_text().splitlines()
     assert "set -euo pipefail" in lines
-    assert [line.split()[1] for line in lines if line.startswith("timed ")] == ["test", "demo", "demo"]
+    steps = [line.split()[1] for line in lines if line.startswith("timed ")]
+    assert steps == ["test", "test-deployment", "test-browser", "demo", "demo"]
+    # A test whose server or browser is missing is skipped, so CI must install them.
+    assert {"chromium", "postgresql", "redis-server"} <= set(script.read_text().split())
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_ci_runs_tests_and_demo():
 )
 def test_documents_name_only_what_is_there(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"`make ([a-z]+)`", text)) <= make_targets()
+    assert set(re.findall(r"`make ([a-z-]+)`", text)) <= make_targets()
     paths = re.findall(r"`((?:include|plugins|dags|tests|docs|demo)/[\w./-]+)`", text)
     examples = {"tests/roundtruth/a/test_b.py", "include/roundtruth/a/b.py"}
     assert [path for path in paths if path not in examples and not (ROOT / path).exists()] == []
