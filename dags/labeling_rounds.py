@@ -23,7 +23,7 @@ from ground_truth.manifest_operators import GroundTruthBuildManifestOperator
 from ground_truth.operators import GroundTruthCreateLabelingJobOperator
 from labeling.assets import labels_asset
 from labeling.attempts import attempts_of
-from labeling.dag_arguments import common_arguments
+from labeling.dag_arguments import ask_for, common_arguments
 from labeling.links import show_data_docs, with_data_docs
 from labeling.notifications import late_rounds, on_stalled, stalled_seconds
 from labeling.page_links import (
@@ -50,7 +50,6 @@ def labeling_round(project: Project) -> DAG:
         schedule=CronPartitionTimetable(project.schedule, timezone="UTC", key_format="%Y-%m-%d")
         if project.schedule
         else PartitionedAtRuntime(),
-        params=round_parameters(project),
         deadline=late_rounds(project) or None,
         **common_arguments(project, "labeling"),
     ) as dag:
@@ -59,6 +58,7 @@ def labeling_round(project: Project) -> DAG:
         for relabel_pass in range(project.consensus.relabel_passes + 1):
             jobs = measure(project, relabel_pass, label(project, relabel_pass, jobs))
         finish(project, after=jobs, inspected=inspected)
+    ask_for(dag, round_parameters(project))
     return dag
 
 

@@ -13,7 +13,7 @@ from airflow.sdk import DAG, PartitionedAtRuntime, get_current_context, task
 
 from ground_truth.hooks import GroundTruthHook
 from labeling.assets import labels_asset
-from labeling.dag_arguments import common_arguments
+from labeling.dag_arguments import ask_for, common_arguments
 from labeling.import_parameters import import_parameters
 from labeling.links import show_data_docs, with_data_docs
 from labeling.page_links import (
@@ -35,10 +35,10 @@ def round_import(project: Project) -> DAG:
         description=f"Record finished labeling jobs as a round of {project.project}.",
         doc_md=__doc__,
         schedule=PartitionedAtRuntime(),
-        params=import_parameters(project),
         **common_arguments(project, "labeling", "import"),
     ) as dag:
         import_jobs(project)
+    ask_for(dag, import_parameters(project))
     return dag
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, PartitionedAssetTimetable, get_current_context, task
 
 from labeling.assets import dataset_asset, published_version
-from labeling.dag_arguments import common_arguments
+from labeling.dag_arguments import ask_for, common_arguments
 from labeling.projects import load_projects
 from labeling.rounds import connected
 from roundtruth.operation_settings import Training
@@ -28,15 +28,6 @@ def train_on_release(project: Project, training: Training) -> DAG:
         # A version is published in the run of a round, a partition: only Dags with partitions are told of it.
         schedule=PartitionedAssetTimetable(assets=dataset_asset(project)),
         max_active_runs=1,
-        params={
-            "version": Param(
-                None,
-                type=["null", "string"],
-                pattern="^v[0-9]{4,}$",
-                title="Version",
-                description="For a run that is started by hand, such as v0003; else the one just published.",
-            )
-        },
         **common_arguments(project, "training"),
     ) as dag:
         # Pulled and trained on in one task: another task may run on another machine.
@@ -48,6 +39,14 @@ def train_on_release(project: Project, training: Training) -> DAG:
             return train(*connected(project), published_version(context, dataset_asset(project)))
 
         train()
+    version = Param(
+        None,
+        type=["null", "string"],
+        pattern="^v[0-9]{4,}$",
+        title="Version",
+        description="For a run that is started by hand, such as v0003; else the one just published.",
+    )
+    ask_for(dag, {"version": version})
     return dag
 
 

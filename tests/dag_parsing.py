@@ -36,6 +36,7 @@ def describe(task):
         "outlets": [outlet.name for outlet in task.outlets],
         "links": [link.name for link in task.operator_extra_links],
         "pool": task.pool,
+        "params": sorted(task.params),
     }
 
 bag = DagBag(sys.argv[1])
@@ -55,6 +56,7 @@ dags = {
             name: {"default": param.value, "description": param.description, **param.schema}
             for name, param in ((name, dag.params.get_param(name)) for name in dag.params)
         },
+        "defaults": dag.params.validate(),
         "tasks": {task.task_id: describe(task) for task in dag.tasks},
     }
     for dag_id, dag in bag.dags.items()

@@ -59,6 +59,7 @@ LABELING_IMPORTS = {
     "roundtruth.project",
     "roundtruth.project_files",
     "roundtruth.rounds.requested",
+    "roundtruth.s3_connection",
     "roundtruth.storage",
 }
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core"}

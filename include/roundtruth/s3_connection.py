@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from obstore.store import S3Store
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 64
 CONCURRENCY_VARIABLE = "ROUNDTRUTH_S3_CONCURRENCY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestLimits:
+    """How long S3 may keep a request waiting, for somebody who looks at a page; all in seconds."""
+
+    connect_seconds: float
+    silent_seconds: float  # without any byte of an answer
+    retry_seconds: float  # after the first try, no other begins
+    retries: int
 
 
 def configured_concurrency() -> int:
@@ -32,10 +44,16 @@ def configured_concurrency() -> int:
 
 
 def connect(
-    session: boto3.Session, endpoint_url: str | None, concurrency: int, *, client: Any = None
+    session: boto3.Session,
+    endpoint_url: str | None,
+    concurrency: int,
+    *,
+    client: Any = None,
+    limits: RequestLimits | None = None,
 ) -> tuple[Callable[[str], S3Store], Any]:
     """What opens the obstore client of a bucket, and the boto3 client: the given one, else a new one.
 
+    :param limits: of obstore's requests; without them, its own: minutes of trying.
     :raises StorageError: when there are no credentials.
     """
     # These import boto3: too slow for Dag parsing.
@@ -49,21 +67,27 @@ def connect(
         raise StorageError(
             "No AWS credentials were found; set up a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
-    endpoint: dict[str, Any] = (
-        {
-            "endpoint": endpoint_url,
-            "virtual_hosted_style_request": False,
-            "client_options": {"allow_http": endpoint_url.startswith("http://")},
-        }
-        if endpoint_url
-        else {}
-    )
+    options = _options(endpoint_url, limits)
 
     def open_bucket(bucket: str) -> S3Store:
-        return S3Store(bucket, region=region, credential_provider=credentials, **endpoint)
+        return S3Store(bucket, region=region, credential_provider=credentials, **options)
 
     if client is not None:
         return open_bucket, client
     # boto3 keeps 10 connections; of more requests at once, each would open and close one of its own.
     pool = Config(max_pool_connections=max(concurrency, 10))
     return open_bucket, session.client("s3", endpoint_url=endpoint_url, config=pool)
+
+
+def _options(endpoint_url: str | None, limits: RequestLimits | None) -> dict[str, Any]:
+    client: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    if endpoint_url:
+        client["allow_http"] = endpoint_url.startswith("http://")
+        options |= {"endpoint": endpoint_url, "virtual_hosted_style_request": False}
+    if limits:
+        client["connect_timeout"] = timedelta(seconds=limits.connect_seconds)
+        client["read_timeout"] = timedelta(seconds=limits.silent_seconds)
+        retry_timeout = timedelta(seconds=limits.retry_seconds)
+        options["retry_config"] = {"max_retries": limits.retries, "retry_timeout": retry_timeout}
+    return options | {"client_options": client} if client else options

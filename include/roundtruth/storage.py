@@ -62,11 +62,12 @@ class Storage:
         endpoint_url: str | None = None,
         s3_client: Any = None,
         concurrency: int | None = None,
+        limits: s3_connection.RequestLimits | None = None,
     ) -> Storage:
         """Use a boto3 session's credentials and region; ``endpoint_url`` as in the Airflow connection."""
         concurrency = concurrency or s3_connection.configured_concurrency()
-        open_bucket, client = s3_connection.connect(session, endpoint_url, concurrency, client=s3_client)
-        return cls(open_bucket, client, concurrency=concurrency)
+        opened = s3_connection.connect(session, endpoint_url, concurrency, client=s3_client, limits=limits)
+        return cls(*opened, concurrency=concurrency)
 
     def read(self, uri: ObjectUri) -> bytes:
         """Read an object.

@@ -12,7 +12,7 @@ from airflow.api_fastapi.app import API_ROOT_PATH
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from labeling_ui.access import release_dag
@@ -56,18 +56,22 @@ class WaitingApproval:
 
 
 def newest_runs(session: Session, dag_ids: Collection[str]) -> Mapping[str, Run]:
-    """The newest run of each round, by the round's key."""
-    columns = (
-        *(DagRun.dag_id, DagRun.run_id, DagRun._state, DagRun.start_date, DagRun.end_date),
-        *(DagRun.partition_key, DagRun.conf),
+    """The newest run of each round, by the round's key; the database picks it, of however many runs."""
+    key = func.coalesce(func.nullif(DagRun.partition_key, ""), DagRun.conf["round"].as_string())
+    # In a query of its own: PostgreSQL takes the same expression with other parameters for another one.
+    keyed = select(DagRun.id, key.label("key")).where(DagRun.dag_id.in_(dag_ids)).subquery()
+    newest = (
+        select(keyed.c.key, func.max(keyed.c.id).label("id"))
+        .where(keyed.c.key != "")
+        .group_by(keyed.c.key)
+        .subquery()
     )
-    found = session.execute(select(*columns).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id))
-    runs: dict[str, Run] = {}
-    for dag_id, run_id, state, started, ended, partition_key, conf in found:
-        key = _round_of(partition_key, conf)
-        if key is not None:
-            runs[key] = Run(dag_id=dag_id, run_id=run_id, state=str(state), started=started, ended=ended)
-    return runs
+    columns = (DagRun.dag_id, DagRun.run_id, DagRun._state, DagRun.start_date, DagRun.end_date)
+    found = session.execute(select(newest.c.key, *columns).join(newest, DagRun.id == newest.c.id))
+    return {
+        str(key): Run(dag_id=dag_id, run_id=run_id, state=str(state), started=started, ended=ended)
+        for key, dag_id, run_id, state, started, ended in found
+    }
 
 
 def round_of_run(session: Session, dag_id: str, run_id: str) -> str | None:

@@ -18,10 +18,14 @@ from roundtruth.errors import StorageError
 from roundtruth.overviews.etag_cache import EtagCache
 from roundtruth.project import Project
 from roundtruth.project_files import project_files
+from roundtruth.s3_connection import RequestLimits
 from roundtruth.storage import ObjectUri, Storage
 
 # An edited connection is in force this much later: the database, or a secrets backend, is asked so often.
 CONNECTION_SECONDS = 60.0
+# A page gives up soon, and holds a thread of the API server no longer: a silent S3 is not tried twice, one
+# that refuses a request in haste (503) is.
+PAGE_LIMITS = RequestLimits(connect_seconds=3, silent_seconds=8, retry_seconds=5, retries=2)
 _lock = threading.Lock()
 _projects: dict[tuple[object, ...], LoadedProjects] = {}
 _signs: dict[str, tuple[float, str]] = {}
@@ -111,7 +115,7 @@ def _connect(aws_conn_id: str, bucket: str) -> Connected:
 
     from labeling.storage import s3_hook, storage_of  # boto3 and the amazon provider: seconds to import
 
-    hook = s3_hook(aws_conn_id)
+    hook = s3_hook(aws_conn_id, PAGE_LIMITS)
     client = hook.get_conn()
     try:
         signed = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "x"}, ExpiresIn=1)
@@ -122,7 +126,7 @@ def _connect(aws_conn_id: str, bucket: str) -> Connected:
             "of its own; make the Airflow connection that the project file names in `aws_conn_id`."
         ) from error
     address = urlsplit(signed)
-    storage = storage_of(hook)
+    storage = storage_of(hook, PAGE_LIMITS)
     with _lock:
         cache = _caches.setdefault((aws_conn_id, bucket), EtagCache(storage))
         cache.storage = storage  # with the credentials that are in force now

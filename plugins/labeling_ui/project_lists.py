@@ -50,6 +50,7 @@ def list_project(project: Project, session: Session) -> ProjectList:
         listed = reader.read(
             active={key: run for key, run in runs.items() if run.is_active},
             signs={key: (run.run_id, run.state, run.ended) for key, run in runs.items()},
+            failed={key for key, run in runs.items() if run.state == "failed"},
         )
     except Exception as error:
         status, sentence = problem_of(error)

@@ -8,18 +8,20 @@ from typing import Any, Literal
 
 from labeling_ui.dag_runs import Run
 from labeling_ui.live_jobs import LiveJob
-from roundtruth.overviews.project_rounds import ListedRound, OpenRound
+from roundtruth.overviews.open_rounds import OpenRound
+from roundtruth.overviews.project_rounds import ListedRound
 from roundtruth.overviews.round_summaries import RoundSummary
 from roundtruth.project import Project
 from roundtruth.rounds.names import round_order
 
-Group = Literal["running", "recorded", "failed", "planned", "empty"]
+Group = Literal["running", "recorded", "failed", "planned", "empty", "broken"]
 GROUPS: Mapping[Group, str] = {
     "running": "Running",
     "recorded": "Recorded",
     "failed": "Failed",
     "planned": "Planned, nothing runs",
     "empty": "Nothing to label",
+    "broken": "Cannot be read",
 }
 PAGE_SIZES = (25, 50, 100, 200)
 
@@ -49,6 +51,7 @@ class Row:
     jobs: tuple[str, ...] = ()
     live: tuple[str, ...] = ()  # names of jobs to ask Ground Truth for
     is_recorded: bool = False
+    problem: str = ""  # which of its files cannot be read, and why
     again: frozenset[str] = frozenset()  # those of `live` that label disputed images once more
     labeling_usd: float = 0.0  # of all first jobs
     pass_usd: float = 0.0  # of a relabel pass over all images
@@ -56,7 +59,12 @@ class Row:
     @property
     def badge(self) -> str:
         """The class of the state's badge."""
-        kinds: Mapping[Group, str] = {"running": "info", "recorded": "success", "failed": "error"}
+        kinds: Mapping[Group, str] = {
+            "running": "info",
+            "recorded": "success",
+            "failed": "error",
+            "broken": "error",
+        }
         return kinds.get(self.group, "")
 
     @property
@@ -91,6 +99,7 @@ def make_row(project: Project, listed: ListedRound, run: Run | None) -> Row:
         budget_usd=project.budget_usd,
         run=run,
         is_recorded=done is not None,
+        problem=listed.problem,
         **known,
     )
 
@@ -198,6 +207,8 @@ def page_of(rows: Sequence[Row], number: int, size: int) -> Page:
 
 
 def _state(listed: ListedRound, run: Run | None) -> tuple[Group, str]:
+    if listed.problem:
+        return "broken", GROUPS["broken"]
     active = run is not None and run.is_active
     planned = listed.open is not None and listed.open.is_planned
     if listed.recorded is not None and listed.open is None:

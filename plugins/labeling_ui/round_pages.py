@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from labeling_ui.access import Rights
 from labeling_ui.live_jobs import LiveJob, job_page, live_jobs
 from labeling_ui.project_lists import list_project, with_counters
 from labeling_ui.round_list import Row
 from labeling_ui.round_reads import OpenedRound
+from labeling_ui.visible_lists import visible_list
 from roundtruth.overviews.round_images import ALL_STATUSES
 from roundtruth.overviews.round_progress import JobProgress, job_progress
 from roundtruth.project import Project
@@ -88,9 +90,9 @@ def shown_jobs(opened: OpenedRound) -> tuple[tuple[ShownJob, ...], str]:
     return shown, live.problem if live else ""
 
 
-def row_of(project: Project, key: str, session: Session) -> Row | None:
+def row_of(project: Project, key: str, session: Session, rights: Rights) -> Row | None:
     """The round as the list of all rounds has it: state, run, cost, version; None where there is none."""
-    listed = list_project(project, session)
+    listed = visible_list(list_project(project, session), rights)
     rows = tuple(row for row in listed.rows if row.key == key)
     shown, _ = with_counters([listed], rows)
     return shown[0] if shown else None
@@ -98,10 +100,15 @@ def row_of(project: Project, key: str, session: Session) -> Row | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownCheck:
-    """A failed check with the numbers of its images, of which the verdict names the first hundred."""
+    """A failed check with its images, of which the verdict names the first hundred: number and name."""
 
     check: FailedCheck
-    numbers: tuple[int, ...]
+    images: tuple[tuple[int, str], ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers alone."""
+        return tuple(number for number, _ in self.images)
 
 
 def shown_checks(opened: OpenedRound) -> tuple[ShownCheck, ...]:
@@ -110,7 +117,9 @@ def shown_checks(opened: OpenedRound) -> tuple[ShownCheck, ...]:
     found = []
     for check in verdict.failed if verdict else ():
         numbers = opened.images.numbers_of(list(check.images))
-        found.append(ShownCheck(check=check, numbers=tuple(one for one in numbers if one is not None)))
+        named = zip(numbers, (ref.rpartition("/")[2] for ref in check.images), strict=True)
+        images = tuple((number, name) for number, name in named if number is not None)
+        found.append(ShownCheck(check=check, images=images))
     return tuple(found)
 
 

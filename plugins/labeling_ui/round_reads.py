@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 
 from labeling_ui.deployment import Connected
+from labeling_ui.image_addresses import image_uri
 from roundtruth.arrow_columns import Ints
 from roundtruth.overviews.gallery import GalleryQuery, gallery_order
 from roundtruth.overviews.image_boxes import ShownImage, shown_images
@@ -79,7 +79,7 @@ class PlannedImage:
     @property
     def uri(self) -> ObjectUri | None:
         """Where it lies; None where an imported manifest names what is not in S3."""
-        return ObjectUri.parse(self.source_ref) if self.source_ref.startswith("s3://") else None
+        return image_uri(self.source_ref)
 
 
 def require_image(project: Project, connection: Connected, key: str, number: int) -> PlannedImage:
@@ -92,22 +92,6 @@ def require_image(project: Project, connection: Connected, key: str, number: int
     if found is None:
         raise HTTPException(404, f"Round {key} of project {project.project} has no image {number}.")
     return PlannedImage(folder=folder, source_ref=found[0], etag=found[1])
-
-
-def signed_address(connection: Connected, uri: ObjectUri, *, seconds: int) -> str:
-    """Where a browser gets an object for so long; never to be logged."""
-    where = {"Bucket": uri.bucket, "Key": uri.key}
-    signed: str = connection.s3_client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds)
-    return signed
-
-
-def image_origins(connection: Connected, source_refs: Iterable[str]) -> set[str]:
-    """Scheme and host of each bucket that images lie in: mostly the project's own."""
-    buckets = {ref.removeprefix("s3://").partition("/")[0] for ref in source_refs if ref.startswith("s3://")}
-    addresses = (
-        urlsplit(signed_address(connection, ObjectUri(bucket, "x"), seconds=1)) for bucket in sorted(buckets)
-    )
-    return {f"{one.scheme}://{one.netloc}" for one in addresses}
 
 
 def require_round(project: Project, connection: Connected, key: str) -> OpenedRound:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from roundtruth.annotations import ANSWERS, LABELS, from_parquet
 from roundtruth.rounds.folder import round_folder
@@ -54,6 +56,12 @@ def test_round_and_image(screen: Screen) -> None:
     assert tiles["Agreement"] == f"{consensus['agreement']['mean'] * 100:.1f} %"
     screen.picture("round")
 
+    screen.frame.get_by_role("link", name=re.compile(r"^All \d+ images$")).click()
+    screen.heading(f"Images of round {FIRST_ROUND}")
+    assert screen.frame.locator("ul.gallery > li").count() == record["images"]
+    assert screen.all_images_are_there("ul.gallery img")
+    screen.picture("images")
+
     screen.frame.locator("ul.gallery a").first.click()
     screen.frame.locator("#image").wait_for()
     name = screen.text_of("h1").split()[0]
@@ -97,6 +105,11 @@ def test_versions_and_their_difference(screen: Screen) -> None:
     assert screen.text_of("#pull").startswith("roundtruth dataset pull pens@v0002 --root s3://")
     screen.frame.get_by_role("button", name="Copy").click()
     screen.frame.locator("[data-copied]", has_text=re.compile("copied|selected")).wait_for()
+    written = screen.frame.locator("time").first
+    published = datetime.fromisoformat(str(written.get_attribute("datetime"))).astimezone(
+        ZoneInfo("Europe/Berlin")  # that of the screen, see pages.py
+    )
+    assert written.inner_text() == f"{published:%d/%m/%Y, %H:%M} {published.tzname()}"
     screen.picture("dataset")
 
     screen.frame.locator(".timeline a.name", has_text="v0002").click()

@@ -260,7 +260,7 @@ def _verdict(refs: list[str], images: int, counts: dict[str, int]) -> dict[str, 
         "description": "The shorter side of a box is at least 2 px",
         "rows": 2 * images,
         "failed_rows": 100,
-        "image_count": 100,
+        "image_count": min(100, images),
         "images": refs[:100],
     }
     statuses = {"negative": 0, "failed": 0, "unlabeled": 0, "quarantined": 0, "unreadable": 0, **counts}

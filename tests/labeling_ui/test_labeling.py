@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
+import time
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from tests.labeling_ui.conftest import connection
 from tests.labeling_ui.rounds_in_s3 import write_plan, write_recorded
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 PAGE = "/labeling/"
+ROUND = "/labeling/projects/pens/rounds/{}"
 
 
 @pytest.fixture
@@ -321,3 +325,67 @@ def test_on_aws_the_list_links_to_the_console_and_the_portal(viewer, storage, pe
     html = unescape(viewer.get(PAGE).text)
     assert 'href="https://abc.labeling.us-east-1.sagemaker.aws" data-opens="window"' in html
     assert "groundtruth?region=us-east-1#/labeling-jobs/details/pens-2026-11-02-1" in html
+
+
+def test_a_round_that_cannot_be_read_says_so_and_the_others_are_shown(viewer, storage, pens, dag_runs):
+    write_recorded(storage, pens, "2026-11-02")
+    write_plan(storage, pens, "2026-11-09")
+    storage.write(pens.root_uri / "rounds/2026-11-09/plan.json", b"{<b>")
+    storage.write(pens.root_uri / "rounds/2026-11-16/round.json", b"{")
+    dag_runs("2026-11-09", "failed")
+    html = viewer.get(PAGE).text
+    found = cells(html)
+    assert list(found) == ["2026-11-16", "2026-11-09", "2026-11-02"]
+    assert found["2026-11-02"][1] == "Recorded"
+    assert found["2026-11-09"][1].startswith("Cannot be read A file of round '2026-11-09' cannot be read")
+    assert found["2026-11-16"][1].startswith("Cannot be read round.json of round '2026-11-16'")
+    assert set(cells(viewer.get(PAGE, params={"state": "broken"}).text)) == {"2026-11-09", "2026-11-16"}
+    page = viewer.get(ROUND.format("2026-11-16"))
+    assert page.status_code == 200
+    assert "round.json of round" in page.text
+    page = viewer.get(ROUND.format("2026-11-09"))
+    assert page.status_code == 404
+    assert "plan.json is not a plan" in page.text
+
+
+def test_a_run_that_failed_before_its_first_file_is_listed_and_has_a_page(viewer, pens, dag_runs):
+    dag_runs("2026-11-16", "failed")
+    found = cells(viewer.get(PAGE).text)
+    assert found["2026-11-16"][1] == "Failed"
+    assert found["2026-11-16"][-1] == "Dag run of round 2026-11-16"
+    page = viewer.get("/labeling/dags/pens_labeling_round/runs/manual__2026-11-16__failed")
+    assert page.status_code == 200
+    assert "Failed before it planned any image" in page.text
+    assert "took no images" not in page.text
+    assert 'href="/dags/pens_labeling_round/runs/manual__2026-11-16__failed"' in page.text
+
+
+def test_a_silent_s3_holds_no_page_for_long(viewer, deploy, monkeypatch):
+    """It accepts connections and never answers; pages give up by their limits, here a second each."""
+    from labeling_ui import deployment
+    from roundtruth.s3_connection import RequestLimits
+
+    limits = RequestLimits(connect_seconds=1, silent_seconds=1, retry_seconds=0.5, retries=2)
+    monkeypatch.setattr(deployment, "PAGE_LIMITS", limits)
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("AIRFLOW_CONN_SILENT", connection(f"http://127.0.0.1:{port}"))
+        deploy(root="s3://boxes/pens", aws_conn_id="silent")
+        viewer.get("/labeling/projects/nowhere")  # imports, before the clock runs
+        start = time.monotonic()
+        listed, page = viewer.get(PAGE), viewer.get(ROUND.format("2026-11-16"))
+        taken = time.monotonic() - start
+    assert listed.status_code == 200, "other projects may be there"
+    assert "its rounds cannot be read" in listed.text
+    assert page.status_code == 502
+    for html in (listed.text, page.text):
+        assert "Cannot read s3://boxes/pens/rounds/" in html
+    assert taken < 8
+
+
+def test_limits_of_pages_add_up_to_half_a_minute_at_most():
+    """A page asks for its rows, then for its round: whichever S3 leaves without an answer, it is the last."""
+    from labeling_ui.deployment import PAGE_LIMITS
+
+    assert PAGE_LIMITS.retry_seconds <= PAGE_LIMITS.silent_seconds, "who was silent is not asked again"
+    assert 2 * (PAGE_LIMITS.connect_seconds + PAGE_LIMITS.silent_seconds) <= 30

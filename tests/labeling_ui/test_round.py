@@ -151,7 +151,7 @@ def test_the_page_shows_what_the_files_say(opened):
     assert f"{ROUND}-1 First pass, 3 answers an image: pencil, pen Collected" in page.text
     assert f"{COUNT} of {COUNT} 180 of 180" in page.text
     assert "box_side table labels warning is reported only" in page.text
-    assert '/images?check=box_side">100 images' in opened.get().text
+    assert '/images?check=box_side">60 images' in opened.get().text
 
 
 def test_classes_confusion_and_workers_are_those_of_the_report(opened):
@@ -191,6 +191,25 @@ def test_a_waiting_approval_is_shown_with_the_link_to_answer(opened, monkeypatch
     assert "A release waits for a decision. Publish the next version of dataset pens?" in page.text
     [link] = page.all("a", href=waiting.page)
     assert link["data-opens"] == "airflow"
+
+
+def test_a_check_that_names_a_part_of_its_images_says_so_and_names_the_right_ones(opened):
+    """The verdict lists a hundred images; one that the plan does not hold takes no other one's name."""
+    opened = opened.another("many-failed")
+    content = msgspec.json.decode(opened.storage.read(opened.folder.quality))
+    [check] = content["warnings"]
+    refs = opened.table("images.parquet", IMAGES)["source_ref"]
+    check["images"] = [refs[4], f"s3://{BUCKET}/not-in-the-plan.png", refs[9]]
+    check["image_count"] = check["failed_rows"] = 250
+    opened.storage.write(opened.folder.quality, msgspec.json.encode(content))
+    html = opened.get().text
+    assert '/images?check=box_side">first 2 of 250 images<' in html
+    for number in (4, 9):
+        name = refs[number].rpartition("/")[2]
+        assert f'/images/{number}?check=box_side">{name}<' in html
+    assert "not-in-the-plan" not in html
+    assert "and 248 more" in html
+    assert len(names_shown(opened.get("/images?check=box_side").text)) == 2
 
 
 STEPS = {
@@ -334,7 +353,7 @@ def test_previous_and_next_follow_the_filter(opened):
 
 def test_an_image_that_is_gone_or_another_one_says_so(opened):
     images = opened.table("images.parquet", IMAGES)
-    assert "was deleted since the round took it" in opened.page("/images/6").text
+    assert "cannot be found in S3" in opened.page("/images/6").text
     put_blank(opened.storage, images["source_ref"][6])
     assert "was replaced since the round took it" in opened.page("/images/6").text
 
@@ -454,14 +473,20 @@ def test_images_outside_of_s3_and_in_other_buckets(opened):
     plan = msgspec.json.decode(opened.storage.read(opened.folder.plan), type=RoundPlan)
     uri = opened.folder.uri / plan.planned.file
     planned = from_parquet(opened.storage.read(uri), PLANNED, name="planned")
-    planned.loc[:1, "source_ref"] = ["/etc/hostname", "s3://another-bucket/photo.png"]
+    refs = ["/etc/hostname", "s3://another-bucket/photo.png", "s3:///no-bucket.png", "s3://UPPER_/x.png"]
+    planned.loc[:3, "source_ref"] = refs
     opened.storage.write(uri, to_parquet(planned, PLANNED))
     assert "/etc/hostname" in opened.page("/images/0").text
-    assert "was deleted since" in opened.page("/images/0").text
-    for what in ("thumbnail", "original"):
-        answer = opened.client.get(f"{opened.base}/images/0/{what}")
-        assert (answer.status_code, "location" in answer.headers) == (404, False)
-    opened.get("/images?order=plan")
+    for number in (0, 2, 3):
+        assert "does not lie in S3" in opened.page(f"/images/{number}").text
+        for what in ("thumbnail", "original"):
+            answer = opened.client.get(f"{opened.base}/images/{number}/{what}")
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
+    # its bucket is not there: what people drew is shown all the same
+    elsewhere = opened.page("/images/1")
+    assert "The boxes are shown without it: s3://another-bucket/photo.png" in elsewhere.text
+    assert elsewhere.all("svg", id="image")
+    assert names_shown(opened.get("/images?order=plan").text)[:4] == [ref.rpartition("/")[2] for ref in refs]
     assert "/another-bucket/photo.png?" in opened.get("/images/1/original", 307).headers["location"]
 
 

@@ -24,7 +24,8 @@ def planned_job(name, *, relabel_pass=0, images=40, imported=None):
 def running_row(*jobs, images=40, passes=2):
     from labeling_ui.dag_runs import Run
     from labeling_ui.round_list import make_row
-    from roundtruth.overviews.project_rounds import ListedRound, OpenRound
+    from roundtruth.overviews.open_rounds import OpenRound
+    from roundtruth.overviews.project_rounds import ListedRound
     from tests.project_samples import make_project
 
     project = make_project(consensus={"relabel_passes": passes})

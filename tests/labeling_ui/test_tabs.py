@@ -163,3 +163,52 @@ def test_the_newest_run_of_a_round_counts(session):
         "b": ("third", False),
     }
     assert runs["a"].page == "/dags/pens_labeling_round/runs/second"
+
+
+def test_the_database_picks_the_newest_runs(session, airflow_app):
+    """Years of runs stay where they are: a row a round comes over, without its conf."""
+    from airflow import settings
+    from sqlalchemy import event
+
+    from labeling_ui.dag_runs import newest_runs
+
+    for number in range(30):
+        add_run(
+            session,
+            "pens_labeling_round",
+            f"old-{number}",
+            key=None if number % 2 else "a",
+            conf={"round": "b"},
+        )
+    add_run(session, "pens_labeling_round", "empty", key="", conf={"round": ""})
+    asked = []
+
+    def listen(connection, cursor, statement, *_):
+        asked.append(statement)
+
+    event.listen(settings.engine, "before_cursor_execute", listen)
+    try:
+        runs = newest_runs(session, ["pens_labeling_round"])
+    finally:
+        event.remove(settings.engine, "before_cursor_execute", listen)
+    assert {key: run.run_id for key, run in runs.items()} == {"a": "old-28", "b": "old-29"}
+    [statement] = asked
+    assert "GROUP BY" in statement
+    assert "conf" not in statement.partition("FROM")[0]
+
+
+def test_what_postgresql_is_asked_groups_by_a_column(session):
+    from sqlalchemy.dialects import postgresql
+
+    from labeling_ui.dag_runs import newest_runs
+
+    asked = []
+
+    class Session:
+        def execute(self, statement):
+            asked.append(str(statement.compile(dialect=postgresql.dialect())))
+            return []
+
+    assert newest_runs(Session(), ["pens_labeling_round"]) == {}
+    assert "->>" in asked[0]
+    assert "GROUP BY anon_2.key" in asked[0]

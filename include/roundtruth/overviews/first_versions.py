@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cache
 
@@ -12,6 +13,8 @@ from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.storage import Storage
 from roundtruth.typed_json import decode_json
+
+log = logging.getLogger(__name__)
 
 
 class _Rounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +41,17 @@ def first_versions(storage: Storage, project: Project, wanted: Mapping[str, str]
 
     @cache
     def at(place: int) -> _Rounds:
-        """What the version at a place was made of; a number that was never published is as the one before."""
+        """What the version at a place was made of.
+
+        A number that was never published, or whose record cannot be read, is as the one before.
+        """
         content = storage.read_if_there(folder.version(names[place]).record)
-        if content is None:
-            return at(place - 1) if place else _Rounds()
-        return decode_json(content.data, _Rounds)
+        try:
+            if content is not None:
+                return decode_json(content.data, _Rounds)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("version.json of %s cannot be read: %s", names[place], error)
+        return at(place - 1) if place else _Rounds()
 
     def first(key: str, digest: str) -> str | None:
         if not names or not _holds(at(len(names) - 1), key, digest):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from roundtruth.arrow_columns import Ints, codes, places_in
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.round_files import RoundFiles, read_table
+from roundtruth.overviews.round_files import RoundFiles, first_table, read_table
 from roundtruth.overviews.round_images import RoundImages
 from roundtruth.overviews.shown_names import ShownNames
 
@@ -130,8 +130,11 @@ def _drawn_on(
                 rows &= _has_category(table, query.category, names)
             _mark(found, images, table, rows)
     if query.category and not query.worker:
-        for uri in (files.folder.labels, files.folder.stage("merged-labels.parquet")):
-            table = read_table(cache, uri, ("source_ref", "category"))
+        for uris in (
+            files.results(files.folder.labels.name),
+            (files.folder.stage("merged-labels.parquet"),),
+        ):
+            table = first_table(cache, uris, ("source_ref", "category"))
             if table is not None:
                 _mark(found, images, table, _has_category(table, query.category, names))
     return found

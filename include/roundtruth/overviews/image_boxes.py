@@ -12,7 +12,7 @@ from roundtruth.annotations import PUBLISHABLE
 from roundtruth.arrow_columns import integer_array, places_in, strings
 from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.round_files import RoundFiles, read_table
+from roundtruth.overviews.round_files import RoundFiles, first_table, read_table
 from roundtruth.overviews.round_images import RoundImages
 from roundtruth.overviews.shown_names import ShownNames
 
@@ -158,7 +158,7 @@ def _add_labels(
 ) -> None:
     """Final labels of what may be published; of the others what the consensus said before the checks."""
     folder = files.folder
-    final = read_table(cache, folder.labels, _LABELS)
+    final = first_table(cache, files.results(folder.labels.name), _LABELS)
     publishable = [image for image in bare if final is not None and image.status in PUBLISHABLE]
     others = [image for image in bare if image not in publishable]
     found = list(_rows_of(final, publishable))

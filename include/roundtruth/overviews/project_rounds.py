@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from roundtruth.errors import StorageError
+from roundtruth.errors import RoundError, RoundtruthError, StorageError
 from roundtruth.overviews.etag_cache import EtagCache
+from roundtruth.overviews.open_rounds import OpenRound, read_open
 from roundtruth.overviews.round_summaries import (
     RoundSummary,
     Summaries,
@@ -19,12 +21,8 @@ from roundtruth.overviews.round_summaries import (
     summary_uri,
 )
 from roundtruth.project import Project
-from roundtruth.rounds.attempts import current_attempt
-from roundtruth.rounds.folder import RoundFolder, rounds_folder
+from roundtruth.rounds.folder import rounds_folder
 from roundtruth.rounds.names import round_order
-from roundtruth.rounds.planned import PlannedJob, RoundPlan, of_attempt
-from roundtruth.rounds.relabel import round_jobs
-from roundtruth.typed_json import decode_json
 
 log = logging.getLogger(__name__)
 
@@ -32,34 +30,23 @@ SUMMARY_SECONDS = 5.0  # a list that somebody pages, sorts and filters is not as
 FOLDERS_SECONDS = 60.0  # rounds that no run tells of come by the command line
 ACTIVE_SECONDS = 5.0
 RESTING_SECONDS = 120.0  # a round whose run is over changes only by a new run, which is asked for at once
+PATIENCE_SECONDS = 1.0  # for another request that reads the same; then the rows of before are shown
+MOST_PATIENCE_SECONDS = 20.0  # where there are none yet
 
 _NONE = Summaries()
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenRound:
-    """A round that is not recorded, or is being labeled over again; without a plan it has no images yet."""
-
-    round: str
-    images: int = 0
-    attempt: int = 1
-    jobs: tuple[PlannedJob, ...] = ()
-    labeling_usd: float = 0.0
-    most_usd: float = 0.0  # with all relabel passes
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether it has taken images."""
-        return bool(self.jobs) or self.images > 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class ListedRound:
-    """A round of a list: recorded, open, or both while it is labeled over again."""
+    """A round of a list: recorded, open, or both while it is labeled over again.
+
+    ``problem`` says which file of it cannot be read; the other rounds are listed all the same.
+    """
 
     key: str
     recorded: RoundSummary | None
     open: OpenRound | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +61,9 @@ class ProjectRounds:
 
     Nobody waits for the names of the folders, but where there are no summaries: a listing walks over all
     objects of all rounds, which may take seconds. They are read in the background, while recorded rounds come
-    from the summaries and running ones from their runs at once.
+    from the summaries and running ones from their runs at once. Nor does anybody wait for rounds that rest,
+    once they were read: they are asked again in the background. While one request reads, which takes as long
+    as S3 does, others are shown the rows of before.
 
     :param now: seconds of a clock that never goes back.
     :param in_background: runs what nobody waits for.
@@ -96,23 +85,64 @@ class ProjectRounds:
         self._listed = False
         self._made: dict[str, RoundSummary] = {}
         self._open: dict[str, _Kept] = {}
-        self._lock = threading.Lock()
+        self._broken: dict[str, str] = {}
+        self._asking = False
+        self._last: tuple[ListedRound, ...] | None = None
+        self._lock = threading.RLock()  # what runs in the background may run at once, as in tests
 
-    def read(self, active: Mapping[str, object], signs: Mapping[str, object]) -> tuple[ListedRound, ...]:
+    def read(
+        self,
+        active: Mapping[str, object],
+        signs: Mapping[str, object],
+        *,
+        failed: Collection[str] = (),
+        patience: float = PATIENCE_SECONDS,
+    ) -> tuple[ListedRound, ...]:
         """All rounds, the newest first.
 
         :param active: the rounds with a run that has not ended.
         :param signs: of each round with a run, what changes when the run does.
-        :raises StorageError: when S3 refuses, or the bucket is missing.
+        :param failed: rounds whose run failed, perhaps before it wrote the first file.
+        :param patience: seconds to wait for another request that reads, before the last rows are shown.
+        :raises StorageError: when S3 refuses, or the bucket is missing, or nothing was read yet and S3 keeps
+            another request waiting.
         """
-        with self._lock:  # of many people who look at the same moment, one reads
-            summaries = self._stored()
-            keys = self._keys(summaries) | set(active)
-            recorded = self._recorded(summaries, keys, signs)
-            wanted = [key for key in keys if key not in recorded or key in active]
-            opened = dict(zip(wanted, self._opened(wanted, active, signs), strict=True))
+        with self._turn(patience if self._last is not None else MOST_PATIENCE_SECONDS) as ours:
+            if ours:  # of many people who look at the same moment, one reads
+                self._last = self._read(active, signs, failed)
+        if self._last is None:
+            raise StorageError(
+                f"S3 has not told of the rounds of project {self._project.project} for "
+                f"{MOST_PATIENCE_SECONDS:.0f} seconds; reload the page, and see whether S3 can be reached."
+            )
+        return self._last
+
+    @contextmanager
+    def _turn(self, seconds: float) -> Iterator[bool]:
+        ours = self._lock.acquire(timeout=seconds)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self._lock.release()
+
+    def _read(
+        self, active: Mapping[str, object], signs: Mapping[str, object], failed: Collection[str]
+    ) -> tuple[ListedRound, ...]:
+        summaries = self._stored()
+        keys = self._keys(summaries) | set(active) | set(failed)
+        recorded = self._recorded(summaries, keys, active, signs)
+        wanted = [key for key in keys if key not in recorded or key in active]
+        opened = dict(zip(wanted, self._opened(wanted, active, signs), strict=True))
+        self._ask_again(wanted, active)
         rows = (
-            ListedRound(key=key, recorded=recorded.get(key), open=self._over_again(recorded, opened, key))
+            ListedRound(
+                key=key,
+                recorded=recorded.get(key),
+                open=self._over_again(recorded, opened, key),
+                problem=(self._broken.get(key, "") if key not in recorded else "")
+                or (opened[key].problem if key in opened else ""),
+            )
             for key in keys
         )
         return tuple(sorted(rows, key=lambda row: round_order(row.key), reverse=True))
@@ -149,52 +179,82 @@ class ProjectRounds:
         self._listed = True
 
     def _recorded(
-        self, summaries: Summaries, keys: Collection[str], signs: Mapping[str, object]
+        self,
+        summaries: Summaries,
+        keys: Collection[str],
+        active: Collection[str],
+        signs: Mapping[str, object],
     ) -> Mapping[str, RoundSummary]:
         """The recorded rounds: stored ones, and those of an earlier roundtruth, made here and kept.
 
         Rounds that rest unrecorded are not asked for each time, there may be many: a schedule makes one a
         day, whether images came or not.
         """
-        now = self._now()
         stored = {one.round: one for one in summaries.rounds if one.round in keys}
         self._made = {key: one for key, one in self._made.items() if key in keys and key not in stored}
         known = stored.keys() | self._made.keys()
-        missing = [key for key in keys if key not in known and not self._rests(key, signs.get(key), now)]
+        missing = [key for key in keys if key not in known and not self._rests(key, active, signs)]
         if missing:
-            made = complete(self._cache.storage, self._project, {}, missing)
-            self._made |= {one.round: one for one in made.rounds}
+            self._keep(missing, *self._ask(missing))
         return self._made | stored
+
+    def _ask(self, keys: Sequence[str]) -> tuple[dict[str, RoundSummary], dict[str, str]]:
+        """The summaries of those that are recorded, and why others of their records cannot be read."""
+        broken: dict[str, str] = {}
+
+        def tell(key: str, error: RoundError) -> None:
+            broken[key] = str(error)
+
+        made = complete(self._cache.storage, self._project, {}, keys, broken=tell)
+        return {one.round: one for one in made.rounds}, broken
+
+    def _keep(
+        self, keys: Collection[str], made: Mapping[str, RoundSummary], broken: Mapping[str, str]
+    ) -> None:
+        self._made = {**self._made, **made}
+        self._broken = {key: why for key, why in self._broken.items() if key not in keys} | {**broken}
 
     def _opened(
         self, keys: Collection[str], active: Mapping[str, object], signs: Mapping[str, object]
     ) -> list[OpenRound]:
         now = self._now()
-        stale = [key for key in keys if not self._rests(key, signs.get(key), now)]
+        stale = [key for key in keys if not self._rests(key, active, signs)]
         for key, read in zip(stale, self._cache.storage.run_many(self._read_open, stale), strict=True):
             seconds = ACTIVE_SECONDS if key in active else RESTING_SECONDS
             self._open[key] = _Kept(value=read, until=now + seconds, sign=signs.get(key))
         return [self._open[key].value for key in keys]
 
-    def _rests(self, key: str, sign: object, now: float) -> bool:
+    def _rests(self, key: str, active: Collection[str], signs: Mapping[str, object]) -> bool:
+        """Whether it was read since its run last changed; of one that runs, a moment ago."""
         kept = self._open.get(key)
-        return kept is not None and kept.until >= now and kept.sign == sign
+        if kept is None or kept.sign != signs.get(key):
+            return False
+        return key not in active or kept.until >= self._now()
+
+    def _ask_again(self, keys: Collection[str], active: Collection[str]) -> None:
+        """In the background: somebody may have planned or recorded by the command line."""
+        now = self._now()
+        old = {key: self._open[key] for key in keys if key not in active and self._open[key].until < now}
+        if old and not self._asking:
+            self._asking = True
+            self._in_background(lambda: self._asked_again(old))
+
+    def _asked_again(self, old: Mapping[str, _Kept]) -> None:
+        try:
+            keys = list(old)
+            found = self._ask(keys)
+            read = list(self._cache.storage.run_many(self._read_open, keys))
+            until = self._now() + RESTING_SECONDS
+            with self._lock:
+                self._keep(keys, *found)
+                for (key, before), one in zip(old.items(), read, strict=True):
+                    if self._open.get(key) is before:  # else its run changed, and a later reading counts
+                        self._open[key] = _Kept(value=one, until=until, sign=before.sign)
+        finally:
+            self._asking = False
 
     def _read_open(self, key: str) -> OpenRound:
-        folder = RoundFolder(rounds_folder(self._project) / key)
-        plan = self._cache.read(folder.plan, _decode_plan, kind="plan", immutable=True)
-        if plan is None:
-            return OpenRound(round=key)
-        storage = self._cache.storage
-        plan = of_attempt(plan, current_attempt(storage, folder).attempt)
-        return OpenRound(
-            round=key,
-            images=plan.images,
-            attempt=plan.attempt,
-            jobs=round_jobs(storage, folder, plan),
-            labeling_usd=plan.labeling_usd,
-            most_usd=plan.labeling_usd + plan.relabel_usd,
-        )
+        return read_open(self._cache, self._project, key)
 
     @staticmethod
     def _over_again(
@@ -209,11 +269,7 @@ def _in_a_thread(action: Callable[[], None]) -> None:
     def run() -> None:
         try:
             action()
-        except StorageError as error:  # the next request that has to wait for it tells
-            log.warning("The folders of rounds could not be listed: %s", error)
+        except RoundtruthError as error:  # the next request that has to wait for it tells
+            log.warning("The rounds could not be read in the background: %s", error)
 
-    threading.Thread(target=run, name="rounds-folders", daemon=True).start()
-
-
-def _decode_plan(data: bytes) -> RoundPlan:
-    return decode_json(data, RoundPlan)
+    threading.Thread(target=run, name="rounds-in-background", daemon=True).start()

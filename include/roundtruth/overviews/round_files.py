@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,34 +42,56 @@ class RoundFiles:
     report: ConsensusReport | None = None
     problems: tuple[str, ...] = ()
     labeled_again: bool = field(default=False)  # a newer attempt than the recorded one is under way
+    recorded: RoundFolder | None = None  # the results as round.json names them
+
+    def results(self, name: str) -> tuple[ObjectUri, ...]:
+        """Where a result lies, the best place first.
+
+        As it was recorded, while another attempt or a rebuild makes it again; before a round is recorded, or
+        where an earlier roundtruth did it, only its folder has it.
+        """
+        return tuple(one.uri / name for one in (self.recorded, self.folder) if one is not None)
 
 
 def read_round(cache: EtagCache, folder: RoundFolder) -> RoundFiles | None:
     """Read what is there of a round; None before it is planned.
 
-    :raises RoundError: when plan.json cannot be read.
+    :raises RoundError: when plan.json, or what an attempt or a relabel pass added to it, cannot be read.
     :raises StorageError: when S3 refuses.
     """
+    try:
+        return _read_round(cache, folder)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RoundError(
+            f"An attempt or a relabel pass of round {folder.key!r} cannot be read: {error}; restore its file "
+            "from the bucket's versions."
+        ) from error
+
+
+def _read_round(cache: EtagCache, folder: RoundFolder) -> RoundFiles | None:
     plan = cache.read(folder.plan, decode_plan, kind="plan")
     if plan is None:
         return None
-    files: list[tuple[ObjectUri, Callable[[bytes], Any]]] = [
-        (folder.record, decode_record),
-        (folder.quality, Verdict.from_json),
-        (folder.consensus, decode_report),
-    ]
-    found = list(cache.storage.run_many(lambda one: _unless_broken(cache, *one), files))
-    (record, verdict, report), problems = zip(*found, strict=True)
+    found, problem = _unless_broken(cache, (folder.record,), _record_and_digest)
+    record, recorded = (found[0], folder.recorded(found[1])) if found else (None, None)
     plan = of_attempt(plan, current_attempt(cache.storage, folder).attempt)
-    return RoundFiles(
+    files = RoundFiles(
         folder=folder,
         plan=plan,
         jobs=round_jobs(cache.storage, folder, plan),
         record=record,
-        verdict=verdict,
-        report=report,
-        problems=tuple(filter(None, problems)),
+        recorded=recorded,
         labeled_again=record is not None and plan.attempt > record.attempt,
+    )
+    wanted: list[tuple[ObjectUri, Callable[[bytes], Any]]] = [
+        (folder.quality, Verdict.from_json),
+        (folder.consensus, decode_report),
+    ]
+    (verdict, *why), (report, *also) = cache.storage.run_many(
+        lambda one: _unless_broken(cache, files.results(one[0].name), one[1]), wanted
+    )
+    return replace(
+        files, verdict=verdict, report=report, problems=tuple(filter(None, (problem, *why, *also)))
     )
 
 
@@ -79,7 +102,7 @@ def decode_plan(data: bytes) -> RoundPlan:
     """
     try:
         return decode_json(data, RoundPlan)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RoundError(
             f"plan.json is not a plan: {error}; restore it from the bucket's versions."
         ) from error
@@ -116,16 +139,30 @@ def read_table(
 REPEATED = ("source_ref", "job", "worker", "category", "ground_truth_category", "status", "reason")
 
 
+def first_table(cache: EtagCache, uris: Iterable[ObjectUri], columns: tuple[str, ...]) -> pa.Table | None:
+    """As ``read_table``, of the first of these places that has one.
+
+    :raises RoundError: when it is no Parquet file.
+    """
+    tables = (read_table(cache, uri, columns) for uri in uris)
+    return next((table for table in tables if table is not None), None)
+
+
+def _record_and_digest(data: bytes) -> tuple[RoundRecord, str]:
+    return decode_record(data), hashlib.sha256(data).hexdigest()
+
+
 def _unless_broken(
-    cache: EtagCache, uri: ObjectUri, decode: Callable[[bytes], Found]
+    cache: EtagCache, uris: tuple[ObjectUri, ...], decode: Callable[[bytes], Found]
 ) -> tuple[Found | None, str]:
-    """What a file holds, and why it cannot be read: a page shows what can, and says what cannot.
+    """What the first file that is there holds, and why it cannot be read: a page shows what can be.
 
     :raises StorageError: when S3 refuses.
     """
     try:
-        return cache.read(uri, decode, kind="file"), ""
+        found = (cache.read(uri, decode, kind="file") for uri in uris)
+        return next((one for one in found if one is not None), None), ""
     except StorageError:
         raise
-    except (msgspec.DecodeError, RoundtruthError) as error:
-        return None, f"{uri.name} cannot be read: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RoundtruthError) as error:
+        return None, f"{uris[-1].name} cannot be read: {error}"

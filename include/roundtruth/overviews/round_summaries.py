@@ -8,7 +8,8 @@ again: without it, or behind it, pages make the missing entries themselves.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +23,8 @@ from roundtruth.rounds.names import round_order
 from roundtruth.rounds.record import decode_record
 from roundtruth.storage import ObjectUri, Storage
 from roundtruth.typed_json import decode_json
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 20  # others that may write it between our read and our write
 
@@ -97,6 +100,8 @@ def decode_summaries(data: bytes) -> Summaries:
 def update_summaries(storage: Storage, project: Project, *, changed: Collection[str] = ()) -> bool:
     """Bring summary.json up to date, by conditional writes; tells whether this call changed it.
 
+    A round whose record cannot be read is left out, with a warning: what a list shows stops no step.
+
     :param changed: rounds that were recorded just now, perhaps not for the first time.
     :raises RoundError: when others keep writing it.
     """
@@ -126,11 +131,23 @@ def complete(
     keys: Iterable[str],
     *,
     changed: Collection[str] = (),
+    broken: Callable[[str, RoundError], None] | None = None,
 ) -> Summaries:
-    """The summaries of the recorded rounds among ``keys``; those that are not known are made from files."""
+    """The summaries of the recorded rounds among ``keys``; those that are not known are made from files.
+
+    :param broken: is told of each round that is left out since its record cannot be read; default: the log.
+    """
     keys = set(keys)
     missing = sorted(key for key in keys if key not in known or key in changed)
-    made = storage.run_many(lambda key: make_summary(storage, project, key), missing)
+
+    def make(key: str) -> RoundSummary | None:
+        try:
+            return make_summary(storage, project, key)
+        except RoundError as error:
+            (broken or _warn)(key, error)
+            return None
+
+    made = storage.run_many(make, missing)
     rounds = {key: one for key, one in known.items() if key in keys}
     rounds |= {one.round: _same_version(one, known) for one in made if one is not None}
     waiting = {one.round: one.sha256 for one in rounds.values() if not one.version}
@@ -142,23 +159,34 @@ def complete(
 
 
 def make_summary(storage: Storage, project: Project, key: str) -> RoundSummary | None:
-    """The summary of a round from its files, not yet with its version; None before it is recorded."""
+    """The summary of a round from its files, not yet with its version; None before it is recorded.
+
+    :raises RoundError: when round.json cannot be read.
+    """
     folder = RoundFolder(rounds_folder(project) / key)
     content = storage.read_if_there(folder.record)
     if content is None:
         return None
-    record = decode_record(content.data)
-    verdict = _little(storage, folder.quality, _Verdict)
+    try:
+        record = decode_record(content.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RoundError(
+            f"round.json of round {key!r} of project {project.project} cannot be read: {error}; restore it "
+            "from the bucket's versions."
+        ) from error
+    digest = hashlib.sha256(content.data).hexdigest()
+    places = (folder.recorded(digest), folder)  # another attempt or a rebuild may be making them again
+    verdict = _little(storage, [one.quality for one in places], _Verdict)
     return RoundSummary(
         round=key,
-        sha256=hashlib.sha256(content.data).hexdigest(),
+        sha256=digest,
         images=record.images,
         counts=record.counts,
         boxes=record.boxes,
         answers=record.answers,
         spent_usd=record.spent_usd,
         jobs=tuple(job.attempts[-1] if job.attempts else job.name for job in record.jobs),
-        agreement=_little(storage, folder.consensus, _Report).agreement.mean,
+        agreement=_little(storage, [one.consensus for one in places], _Report).agreement.mean,
         passed=verdict.passed,
         warnings=len(verdict.warnings),
         imported=record.imported,
@@ -166,9 +194,14 @@ def make_summary(storage: Storage, project: Project, key: str) -> RoundSummary |
     )
 
 
-def _little(storage: Storage, uri: ObjectUri, kind: type[_Fields]) -> _Fields:
-    """Some fields of a JSON file; where it is missing or broken, as if it said nothing."""
-    content = storage.read_if_there(uri)
+def _warn(key: str, error: RoundError) -> None:
+    log.warning("Round %s is left out of the summaries: %s", key, error)
+
+
+def _little(storage: Storage, uris: Iterable[ObjectUri], kind: type[_Fields]) -> _Fields:
+    """Some fields of the first file that is there; where none is, or a broken one, as if it said nothing."""
+    found = (storage.read_if_there(uri) for uri in uris)
+    content = next((one for one in found if one is not None), None)
     if content is None:
         return kind()
     try:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Set
 
 import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from roundtruth.annotations import from_parquet, table, to_parquet
+from roundtruth.annotations import arrow_table, from_parquet, table, to_parquet
 from roundtruth.image_headers import SIGNATURES, orientation_of
 from roundtruth.parallel import run_in_order
 from roundtruth.quality.perceptual_hash import perceptual_hash
@@ -37,32 +36,50 @@ IMAGE_FACTS = pa.schema(
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 # Images in memory at once, of up to 40 MB each (rounds/arrivals.MAX_BYTES); decoding is most of the work.
 CONCURRENCY = 8
-# Images between two writes of the table: a run that is stopped goes on from there.
+# Images of a part; a run that is stopped goes on behind its last part.
 CHUNK = 2000
 # JPEGs are decoded at the smallest scale that is not below this: all bytes are read, few pixels made.
 DRAFT = (64, 64)
 UNDECODABLE = "is truncated or damaged: its pixels cannot be decoded; upload it again"
 
+Identity = tuple[str, str]  # source_ref, etag
 Row = dict[str, object]
 
 
 def inspect_images(storage: Storage, images: pd.DataFrame, cache: ObjectUri | None = None) -> pd.DataFrame:
     """The facts of each image (IMAGE_FACTS); those in the table at ``cache`` are not read again.
 
+    The table is written once, at the end; until then the facts lie in parts beside it (``parts_folder``). So
+    all images cost two writes of their facts, and not one for each CHUNK that follows. The parts stay:
+    nothing here deletes, and they are not looked at once the table is complete.
+
     :param images: source_ref and etag of images that are to be read.
-    :raises StorageError: when S3 refuses; what was read until then is in the cache.
+    :raises StorageError: when S3 refuses; the parts of what was read until then are there, and the next call
+        goes on from them.
     """
     wanted = sorted(set(zip(images["source_ref"], images["etag"], strict=True)))
-    cached = _cached(storage, cache) if cache is not None else ()
     asked = set(wanted)
-    known = {identity: row for identity, row in cached if identity in asked}
-    missing = iter([identity for identity in wanted if identity not in known])
-    while chunk := list(islice(missing, CHUNK)):
+    known = _known(storage, cache, asked) if cache is not None else {}
+    complete = len(known) == len(asked)
+    if cache is not None and not complete:
+        known |= _known_in_parts(storage, cache, asked)
+    missing = [identity for identity in wanted if identity not in known]
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
         rows = run_in_order(lambda one: _facts(storage, *one), chunk, concurrency=CONCURRENCY)
-        known |= dict(zip(chunk, rows, strict=True))
-        if cache is not None:
-            storage.write(cache, to_parquet(_facts_table(known), IMAGE_FACTS))
-    return _facts_table(known)
+        found = dict(zip(chunk, rows, strict=True))
+        known |= found
+        if cache is not None and start + CHUNK < len(missing):  # the last ones go into the table at once
+            _write_part(storage, cache, found)
+    facts = _facts_table(known)
+    if cache is not None and not complete:
+        storage.write(cache, to_parquet(facts, IMAGE_FACTS))
+    return facts
+
+
+def parts_folder(cache: ObjectUri) -> ObjectUri:
+    """Where the facts lie until the table at ``cache`` is written."""
+    return ObjectUri(cache.bucket, f"{cache.key}.parts")
 
 
 def read_facts(storage: Storage, uri: ObjectUri) -> pd.DataFrame | None:
@@ -77,14 +94,34 @@ def extension_lies(source_ref: str, image_format: object) -> bool:
     return suffixes is not None and not source_ref.lower().endswith(suffixes)
 
 
-def _cached(storage: Storage, cache: ObjectUri) -> Iterator[tuple[tuple[str, str], Row]]:
-    facts = read_facts(storage, cache)
-    if facts is not None:
-        for row in pa.Table.from_pandas(facts, schema=IMAGE_FACTS, preserve_index=False).to_pylist():
-            yield (row["source_ref"], row["etag"]), row
+def _known(storage: Storage, cache: ObjectUri, asked: Set[Identity]) -> dict[Identity, Row]:
+    content = storage.read_if_there(cache)
+    return dict(_rows_of(content.data, cache, asked)) if content else {}
 
 
-def _facts_table(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
+def _known_in_parts(storage: Storage, cache: ObjectUri, asked: Set[Identity]) -> dict[Identity, Row]:
+    parts = [part.uri for part in storage.list_objects(parts_folder(cache))]
+    return {
+        identity: row
+        for uri, data in storage.read_many(parts)
+        for identity, row in _rows_of(data, uri, asked)
+    }
+
+
+def _rows_of(data: bytes, uri: ObjectUri, asked: Set[Identity]) -> Iterator[tuple[Identity, Row]]:
+    for row in arrow_table(data, IMAGE_FACTS, name=str(uri)).to_pylist():
+        identity = (row["source_ref"], row["etag"])
+        if identity in asked:
+            yield identity, row
+
+
+def _write_part(storage: Storage, cache: ObjectUri, rows: dict[Identity, Row]) -> None:
+    part = to_parquet(_facts_table(rows), IMAGE_FACTS)
+    # Named by its content: two runs at once, or one after the other, never replace each other's parts.
+    storage.write(parts_folder(cache) / f"{hashlib.sha256(part).hexdigest()[:32]}.parquet", part)
+
+
+def _facts_table(rows: dict[Identity, Row]) -> pd.DataFrame:
     return table([rows[identity] for identity in sorted(rows)], IMAGE_FACTS)
 
 

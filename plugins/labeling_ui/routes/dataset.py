@@ -9,9 +9,17 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from labeling_ui.access import CanEdit, ConnectionDep, EditableProject, ReadableProject, may_edit
+from labeling_ui.access import (
+    CanEdit,
+    ConnectionDep,
+    EditableProject,
+    ReadableProject,
+    may_edit,
+    may_read_dataset,
+)
 from labeling_ui.dataset_cards import card_html
 from labeling_ui.deployment import Connected, connected
+from labeling_ui.image_addresses import image_origins
 from labeling_ui.pages import addresses, render
 from labeling_ui.version_charts import PLACES, SIZES, bar, square_map, thirds
 from labeling_ui.version_images import full_image, small_image
@@ -26,7 +34,7 @@ from roundtruth.overviews.version_changes import KINDS, read_changes
 from roundtruth.overviews.version_page import pull_command, read_version_page
 from roundtruth.project import Project
 
-router = APIRouter(prefix="/projects/{project}/dataset")
+router = APIRouter(prefix="/projects/{project}/dataset", dependencies=[Depends(may_read_dataset)])
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 MOST_REASON = 500  # characters
 
@@ -64,11 +72,15 @@ def changes(
 ) -> Response:
     """The difference of any two versions."""
     folder = dataset_folder(project)
+    overview = read_changes(connection.cache, folder, old, new, kind=kind, page=page)
+    sources = (image.source_ref for image in overview.images)
     return render(
         request,
         "changes.html",
+        # Images without a thumbnail come from S3: out of their own bucket, or as the version's own copy.
+        images_from={connection.image_origin, *image_origins(connection, sources)},
         project=project,
-        overview=read_changes(connection.cache, folder, old, new, kind=kind, page=page),
+        overview=overview,
         names=version_names(connection.cache, folder),
         kinds=KINDS,
         box_line=box_line,

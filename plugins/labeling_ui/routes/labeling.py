@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from labeling_ui import deployment
-from labeling_ui.access import ReadableProjects, broken_projects, reads_some_dag
+from labeling_ui.access import ReadableProjects, broken_projects, reads_some_dag, rights_of
 from labeling_ui.live_jobs import job_page
 from labeling_ui.pages import addresses, render
 from labeling_ui.project_lists import ProjectList, list_project, with_counters
 from labeling_ui.round_list import GROUPS, PAGE_SIZES, SORTS, Row, page_of, sort_rows
+from labeling_ui.visible_lists import visible_list
 from roundtruth.rounds.folder import round_folder
 
 router = APIRouter(dependencies=[Depends(reads_some_dag)])
@@ -38,6 +40,7 @@ def rounds(
     request: Request,
     projects: ReadableProjects,
     broken: BrokenProjects,
+    user: GetUserDep,
     session: SessionDep,
     project: str = "",
     state: str = "",
@@ -50,7 +53,9 @@ def rounds(
     sort = sort if sort in SORTS else "round"
     descending = order == "desc" if order in ("asc", "desc") else COLUMNS[sort][1]
     per = per if per in PAGE_SIZES else PAGE_SIZES[1]
-    lists = [list_project(one, session) for one in projects if project in ("", one.project)]
+    wanted = [one for one in projects if project in ("", one.project)]
+    rights = rights_of([one.project for one in wanted], user)
+    lists = [visible_list(list_project(one, session), rights[one.project]) for one in wanted]
     rows = [row for one in lists for row in one.rows if state in ("", row.group)]
     shown = page_of(sort_rows(rows, sort, descending=descending), page, per)
     live, problems = with_counters(lists, shown.rows)
@@ -59,6 +64,7 @@ def rounds(
         request,
         "labeling.html",
         lists=lists,
+        rights=rights,
         is_live=any(one.running or not one.is_complete for one in lists),
         names=[one.project for one in projects],
         broken=broken,

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from labeling_ui import dag_runs, round_pages
-from labeling_ui.access import ConnectionDep, ReadableProject
+from labeling_ui.access import ConnectionDep, ProjectRights, ReadableProject
+from labeling_ui.image_addresses import image_origins, lead_to_image
 from labeling_ui.pages import COMMON_HEADERS, addresses, render
 from labeling_ui.round_reads import (
     OpenedRound,
     PlannedImage,
-    image_origins,
     open_round,
     require_image,
     require_round,
-    signed_address,
 )
+from roundtruth.errors import StorageError
 from roundtruth.overviews.disputed_boxes import disputed_boxes
 from roundtruth.overviews.gallery import GalleryQuery, gallery_page, neighbours
 from roundtruth.overviews.round_agreement import (
@@ -33,7 +33,6 @@ from roundtruth.thumbnails import CONTENT_TYPE
 
 router = APIRouter(prefix="/projects/{project}/rounds/{round_key}")
 FIRST_LOOK = 12  # images that the round's own page shows
-SIGNED_SECONDS = 300  # long enough to load a large image, too short to be passed on
 
 
 def opened_round(round_key: str, project: ReadableProject, connection: ConnectionDep) -> OpenedRound:
@@ -71,11 +70,12 @@ def round_page(
     project: ReadableProject,
     connection: ConnectionDep,
     session: SessionDep,
+    rights: ProjectRights,
 ) -> HTMLResponse:
     """The round's own page; a round that waits for images says so."""
-    row = round_pages.row_of(project, round_key, session)
+    row = round_pages.row_of(project, round_key, session, rights)
     opened = open_round(project, connection, round_key)
-    approvals = dag_runs.waiting_approvals(session, project.project)
+    approvals = dag_runs.waiting_approvals(session, project.project) if rights.approvals else ()
     if opened is None:
         if row is None:
             raise HTTPException(404, f"Project {project.project} has no round {round_key!r}.")
@@ -92,6 +92,7 @@ def round_page(
         project=project,
         key=round_key,
         row=row,
+        rights=rights,
         files=files,
         plan=files.plan,
         report=files.report,
@@ -150,7 +151,7 @@ def round_image(
     """One image with every worker's boxes and the fused ones."""
     [image] = opened.shown([number])
     before, after, place = neighbours(order := opened.order(query), number)
-    stored = opened.connection.storage.head(planned.uri) if planned.uri else None
+    replaced, unseen = _state_of(opened, planned)
     return render(
         request,
         "round_image.html",
@@ -164,8 +165,8 @@ def round_image(
             ("Ground Truth", image.ground_truth),
         ],
         has_thumbnail=number in opened.with_thumbnail([image]),
-        gone=stored is None,
-        replaced=stored is not None and stored.etag != image.etag,
+        unseen=unseen,
+        replaced=replaced,
         disputes=disputed_boxes(opened.files.report, image),
         before=before,
         after=after,
@@ -196,10 +197,20 @@ def original(image: ImageDep, connection: ConnectionDep) -> Response:
     """On to the image in S3; Airflow logs this address, never the signed one."""
     if image.uri is None:
         raise HTTPException(404, f"{image.source_ref} is not in S3.")
-    signed = signed_address(connection, image.uri, seconds=SIGNED_SECONDS)
-    # A browser may follow it again for a while without asking us: paging back and forth stays fast.
-    kept = {"Cache-Control": f"private, max-age={SIGNED_SECONDS - 60}"}
-    return RedirectResponse(signed, status_code=307, headers=kept | COMMON_HEADERS)
+    return lead_to_image(connection, image.uri)
+
+
+def _state_of(opened: OpenedRound, planned: PlannedImage) -> tuple[bool, str]:
+    """Whether another image lies there now, and why none can be shown: the page stands without it."""
+    if planned.uri is None:
+        return False, "The image does not lie in S3."
+    try:
+        stored = opened.connection.storage.head(planned.uri)
+    except StorageError as error:  # of its own bucket, which may be another than the project's
+        return False, str(error)
+    if stored is None:
+        return False, "The image cannot be found in S3; it may have been deleted or moved."
+    return stored.etag != planned.etag, ""
 
 
 def _asked(query: GalleryQuery) -> dict[str, str]:

@@ -21,7 +21,16 @@
       }
     });
   }
+  // Switched off on the page of an image, see image_viewer.js.
+  const areKeysOff = () => {
+    try {
+      return localStorage.getItem("roundtruth.shortcuts-off") !== null;
+    } catch {
+      return false;
+    }
+  };
   document.addEventListener("keydown", (event) => {
+    if (areKeysOff()) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     if (event.target instanceof Element && event.target.closest("input, select, textarea, .scroll")) return;
     const way = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];

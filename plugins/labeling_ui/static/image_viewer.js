@@ -45,7 +45,7 @@ function show() {
   image.classList.toggle("named", isOn("names"));
 }
 
-const toggles = [...panel.querySelectorAll('input[type="checkbox"]')];
+const toggles = [...panel.querySelectorAll('.toggles input[type="checkbox"]')];
 for (const box of toggles) {
   box.addEventListener("change", () => {
     set(nameOf(box), box.checked);
@@ -170,13 +170,39 @@ const zoomKeys = {
 };
 const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+// Keys without Ctrl or Alt get in the way of who speaks to the machine (WCAG 2.1.4): they can be switched off.
+const KEYS_OFF = "roundtruth.shortcuts-off";
+const shortcuts = document.querySelector("#shortcuts");
+
+function areOff() {
+  try {
+    return localStorage.getItem(KEYS_OFF) !== null;
+  } catch {
+    return false; // no storage in this browser: on, until it is switched off on this page
+  }
+}
+
+if (shortcuts) {
+  shortcuts.checked = !areOff();
+  shortcuts.closest("[hidden]").hidden = false;
+  shortcuts.addEventListener("change", () => {
+    try {
+      if (shortcuts.checked) localStorage.removeItem(KEYS_OFF);
+      else localStorage.setItem(KEYS_OFF, "1");
+    } catch {
+      // It is forgotten with this page.
+    }
+  });
+}
+
 function follow(id) {
   document.getElementById(id)?.click();
 }
 
 function press(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return false;
-  if (event.target instanceof Element && event.target.closest("select, textarea, input:not([type=checkbox])")) return false;
+  if (event.ctrlKey || event.metaKey || event.altKey || shortcuts?.checked === false) return false;
+  // In the table arrows scroll.
+  if (event.target instanceof Element && event.target.closest("select, textarea, input:not([type=checkbox]), .scroll")) return false;
   const key = event.key;
   if (event.shiftKey && moves[key] && image) {
     const [x, y] = moves[key];

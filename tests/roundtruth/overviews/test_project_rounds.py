@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from roundtruth.errors import StorageError
 from roundtruth.overviews.etag_cache import EtagCache
 from roundtruth.overviews.project_rounds import (
     FOLDERS_SECONDS,
@@ -194,3 +197,101 @@ def test_without_a_summary_the_list_is_the_same(storage, rounds, clock):
     storage.delete(summary_uri(PENS))
     clock.seconds += SUMMARY_SECONDS + 1
     assert rounds.read({}, {}) == first
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"{not json", b"\xff"], ids=repr)
+@pytest.mark.parametrize("name", ["plan.json", "round.json", "attempt-2.json"])
+def test_a_round_with_a_broken_file_says_so_and_hides_no_other(storage, rounds, name, content):
+    write_recorded(storage, PENS, "a")
+    write_plan(storage, PENS, "b")
+    write_plan(storage, PENS, "broken")
+    storage.write(PENS.root_uri / f"rounds/broken/{name}", content)
+    listed = {one.key: one for one in rounds.read({}, {})}
+    assert shown(listed.values()) == {"a": "R", "b": "O", "broken": "O"}
+    assert [key for key, one in listed.items() if one.problem] == ["broken"]
+    said = "A file of round 'broken'" if name == "attempt-2.json" else name
+    assert said in listed["broken"].problem
+    assert "cannot be read" in listed["broken"].problem
+    assert rounds.read({}, {}) == tuple(listed.values()), "also from memory"
+
+
+def test_a_broken_file_that_is_restored_is_read_again(storage, rounds, clock):
+    write_recorded(storage, PENS, "a")
+    record = storage.read(PENS.root_uri / "rounds/a/round.json")
+    storage.write(PENS.root_uri / "rounds/a/round.json", b"{")
+    assert rounds.read({}, {})[0].problem
+    storage.write(PENS.root_uri / "rounds/a/round.json", record)
+    clock.seconds += RESTING_SECONDS + 1
+    rounds.read({}, {})
+    [found] = rounds.read({}, {})
+    assert (shown([found]), found.problem) == ({"a": "R"}, "")
+
+
+def test_a_run_that_failed_before_its_first_file_is_listed(storage, rounds):
+    write_recorded(storage, PENS, "a")
+    [failed, _] = rounds.read({}, {"b": "failed"}, failed={"b"})
+    assert (failed.key, failed.recorded, failed.open.is_planned) == ("b", None, False)
+
+
+def test_rounds_that_rest_are_asked_again_in_the_background(storage, clock, monkeypatch):
+    waiting = []
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, waiting.append)
+    for number in range(50):
+        storage.write(PENS.root_uri / f"rounds/r-{number}/known-images.tsv", b"")
+    first = rounds.read({}, {})
+    waiting.clear()
+    write_plan(storage, PENS, "r-7")
+    counted = Counted(storage, monkeypatch)
+    clock.seconds += RESTING_SECONDS + 1
+    assert rounds.read({}, {}) == first
+    assert rounds.read({}, {}) == first
+    assert counted.requests <= 2, "the summary, the folders; not one a round"
+    for action in waiting:
+        action()
+    assert {one.key for one in rounds.read({}, {}) if one.open.is_planned} == {"r-7"}
+
+
+def test_who_comes_while_another_reads_is_shown_the_rows_of_before(storage, clock, monkeypatch):
+    """S3 may take its time: one request waits for it, the others do not stand in line behind it."""
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, lambda action: action())
+    write_recorded(storage, PENS, "a")
+    first = rounds.read({}, {})
+    reads, answers = threading.Event(), threading.Event()
+    read = storage.head
+
+    def slow(uri):
+        reads.set()
+        assert answers.wait(30)
+        return read(uri)
+
+    monkeypatch.setattr(storage, "read_if_there", lambda uri: slow(uri) and None)
+    clock.seconds += SUMMARY_SECONDS + 1
+    another = threading.Thread(target=rounds.read, args=({}, {}))
+    another.start()
+    try:
+        assert reads.wait(10)
+        assert rounds.read({}, {}, patience=0.05) is first
+    finally:
+        answers.set()
+        another.join()
+
+
+def test_before_there_are_any_rows_nobody_waits_without_end(storage, monkeypatch):
+    monkeypatch.setattr("roundtruth.overviews.project_rounds.MOST_PATIENCE_SECONDS", 0.05)
+    rounds = ProjectRounds(EtagCache(storage), PENS)
+    reads, answers = threading.Event(), threading.Event()
+
+    def silent(uri):
+        reads.set()
+        answers.wait(30)
+
+    monkeypatch.setattr(storage, "read_if_there", silent)
+    another = threading.Thread(target=rounds.read, args=({}, {}))
+    another.start()
+    try:
+        assert reads.wait(10)
+        with pytest.raises(StorageError, match="S3 has not told of the rounds of project pens"):
+            rounds.read({}, {})
+    finally:
+        answers.set()
+        another.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import textwrap
@@ -451,3 +452,23 @@ def test_reading_a_round_imports_neither_pandas_nor_scipy():
         assert not heavy, heavy
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_while_a_round_is_labeled_again_its_results_are_those_of_the_record(opened):
+    """The steps of the next attempt write over the files in the round's folder before it is recorded."""
+    before = opened.files
+    images, labels = opened.images, opened.shown(*range(8))
+    digest = hashlib.sha256(opened.storage.read(opened.folder.record)).hexdigest()
+    for name in ("consensus.json", "quality.json", "images.parquet", "labels.parquet"):
+        opened.storage.copy(opened.folder.uri / name, opened.folder.recorded(digest).uri / name)
+    opened.change_images(status="disputed", agreement=0.125)
+    none = opened.table("labels.parquet", ROUND_LABELS)[:0]
+    opened.storage.write(opened.folder.labels, to_parquet(none, ROUND_LABELS))
+    opened.storage.write(opened.folder.consensus, b'{"agreement":{"mean":0.125}}')
+    opened.storage.write(opened.folder.quality, b"{half a verdict")
+    after = opened.files
+    assert (after.report, after.verdict, after.problems) == (before.report, before.verdict, ())
+    assert opened.images.status.tolist() == images.status.tolist()
+    assert opened.images.final
+    assert any(one.fused for one in labels)
+    assert [one.fused for one in opened.shown(*range(8))] == [one.fused for one in labels]

@@ -14,6 +14,7 @@ from roundtruth.overviews.round_summaries import (
     summary_uri,
     update_summaries,
 )
+from roundtruth.rounds.folder import RoundFolder
 from tests.labeling_ui.rounds_in_s3 import write_plan, write_recorded
 from tests.memory_store import memory_storage
 from tests.project_samples import make_project
@@ -141,3 +142,37 @@ def test_writers_that_never_come_to_an_end_are_named(storage, monkeypatch):
     monkeypatch.setattr(storage, "write_if_absent", lambda uri, data: False)
     with pytest.raises(RoundError, match=r"summary\.json was changed by others"):
         update_summaries(storage, PENS)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"{not json", b"\xff"], ids=repr)
+def test_a_broken_record_is_left_out_with_a_warning_and_stops_no_step(storage, caplog, content):
+    """What a list shows must never turn a task red that records or publishes."""
+    for key in ("a", "b"):
+        write_recorded(storage, PENS, key)
+    storage.write(PENS.root_uri / "rounds/a/round.json", content)
+    assert update_summaries(storage, PENS, changed=["b"])
+    assert list(stored(storage)) == ["b"]
+    assert "Round a is left out of the summaries: round.json of round 'a'" in caplog.text
+
+
+def test_a_broken_version_is_as_the_one_before(storage, caplog):
+    for key in ("a", "b"):
+        write_recorded(storage, PENS, key)
+    publish(storage, "v0001", ["a"])
+    publish(storage, "v0002", ["a", "b"])
+    storage.write(dataset_folder(PENS).version("v0002").record, b"{not json")
+    update_summaries(storage, PENS)
+    assert {key: one.version for key, one in stored(storage).items()} == {"a": "v0001", "b": ""}
+    assert "version.json of v0002 cannot be read" in caplog.text
+
+
+def test_while_a_round_is_labeled_again_its_summary_is_that_of_the_record(storage):
+    """The steps of another attempt write their reports over those of the recorded one."""
+    write_recorded(storage, PENS, "a", agreement=0.5, warnings=2)
+    found = make_summary(storage, PENS, "a")
+    folder = RoundFolder(PENS.root_uri / "rounds/a")
+    for name in ("consensus.json", "quality.json"):
+        storage.copy(folder.uri / name, folder.recorded(found.sha256).uri / name)
+    storage.write(folder.consensus, b'{"agreement":{"mean":0.9}}')
+    storage.write(folder.quality, b'{"passed":false}')
+    assert make_summary(storage, PENS, "a") == found

@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 from PIL import Image
 
 from roundtruth.annotations import to_parquet
+from roundtruth.errors import StorageError
+from roundtruth.quality import image_facts
 from roundtruth.quality.image_facts import (
     IMAGE_FACTS,
     UNDECODABLE,
     extension_lies,
     facts_of,
     inspect_images,
+    parts_folder,
     read_facts,
 )
-from roundtruth.storage import ObjectUri, Storage
+from roundtruth.storage import Content, ObjectUri, Storage
 
 
 def encoded(image_format="JPEG", **options):
@@ -102,3 +106,101 @@ def test_no_images_leave_no_table(tmp_path):
 )
 def test_extensions(name, image_format, lies):
     assert extension_lies(name, image_format) is lies
+
+
+class Metered(Storage):
+    """Keeps what is written in memory, makes images up, and can stop after so many of them."""
+
+    def __init__(self, stops_after=None):
+        super().__init__()
+        self.objects, self.written, self.taken, self.listed = {}, [], [], 0
+        self.stops_after = stops_after
+
+    def read_if_there(self, uri):
+        if not uri.key.startswith("images/"):
+            found = self.objects.get(uri)
+            return Content(found, "") if found is not None else None
+        if len(self.taken) == self.stops_after:
+            raise StorageError(f"Cannot read {uri}: SlowDown.")
+        self.taken.append(uri.name)
+        return Content(f"no picture, but bytes like no other: {uri.name}".encode(), "etag")
+
+    def write(self, uri, data, *, content_type=None):
+        self.objects[uri] = data
+        self.written.append(len(data))
+
+    def list_objects(self, prefix):
+        self.listed += 1
+        for uri in sorted(self.objects):
+            if uri.key.startswith(f"{prefix.key}/"):
+                yield Listed(uri)
+
+
+@dataclass(frozen=True)
+class Listed:
+    uri: ObjectUri
+
+
+CACHE = ObjectUri("bucket", "rounds/r/stages/image_facts.parquet")
+
+
+def made_up(count):
+    return pd.DataFrame(
+        {"source_ref": [f"s3://bucket/images/{n:06}.jpg" for n in range(count)], "etag": "etag"}
+    )
+
+
+def test_what_is_written_grows_with_the_images_and_not_with_their_square(monkeypatch):
+    monkeypatch.setattr(image_facts, "CHUNK", 500)
+    totals = {}
+    for chunks in (1, 6, 24):
+        storage = Metered()
+        facts = inspect_images(storage, made_up(500 * chunks), CACHE)
+        assert len(facts) == len(storage.taken) == 500 * chunks
+        # a part for all chunks but the last, and the table once
+        assert len(storage.written) == chunks
+        table_bytes = len(storage.objects[CACHE])
+        assert storage.written[-1] == table_bytes
+        totals[chunks] = sum(storage.written) / table_bytes
+    assert totals[1] == 1, "a small round has no parts"
+    assert max(totals.values()) <= 3, totals  # a table that is written anew for each chunk: 12.5 at 24 chunks
+
+
+@pytest.mark.parametrize("stops_after", [0, 19, 20, 59, 95])
+def test_a_stopped_run_goes_on_behind_its_last_part(monkeypatch, stops_after):
+    monkeypatch.setattr(image_facts, "CHUNK", 20)
+    monkeypatch.setattr(image_facts, "CONCURRENCY", 1)
+    whole = Metered()
+    expected = inspect_images(whole, made_up(100), CACHE)
+    storage = Metered(stops_after)
+    with pytest.raises(StorageError, match="SlowDown"):
+        inspect_images(storage, made_up(100), CACHE)
+    assert CACHE not in storage.objects, "a table is complete"
+    storage.stops_after, done = None, stops_after // 20 * 20
+    again = inspect_images(storage, made_up(100), CACHE)
+    assert sorted(storage.taken[stops_after:]) == [f"{n:06}.jpg" for n in range(done, 100)]
+    pd.testing.assert_frame_equal(again, expected)
+    assert storage.objects == whole.objects
+    # Whoever asks for less, or for the same, reads and lists nothing more.
+    before = (len(storage.taken), len(storage.written), storage.listed)
+    assert len(inspect_images(storage, made_up(50), CACHE)) == 50
+    assert (len(storage.taken), len(storage.written), storage.listed) == before
+
+
+def test_parts_alone_are_enough_and_a_table_of_before_is_gone_on_from(monkeypatch):
+    monkeypatch.setattr(image_facts, "CHUNK", 20)
+    storage = Metered()
+    expected = inspect_images(storage, made_up(100), CACHE)
+    parts = [uri for uri in storage.objects if uri.key.startswith(f"{parts_folder(CACHE).key}/")]
+    assert len(parts) == 4
+    # What an earlier roundtruth left of a run that was stopped: part of the table, no parts.
+    old = Metered()
+    old.objects[CACHE] = to_parquet(expected.iloc[:30], IMAGE_FACTS)
+    pd.testing.assert_frame_equal(inspect_images(old, made_up(100), CACHE), expected)
+    assert len(old.taken) == 70
+    # Stopped between the last image and the table.
+    del storage.objects[CACHE]
+    read = len(storage.taken)
+    pd.testing.assert_frame_equal(inspect_images(storage, made_up(80), CACHE), expected.iloc[:80])
+    assert len(storage.taken) == read
+    assert len(read_facts(storage, CACHE)) == 80

@@ -115,7 +115,10 @@ def test_a_round_with_gold_images(
     assert all(f"{name} (careless)".encode() in figures["gold.svg"] for name in careless)
     assert (found["images"], found["answers"]) == (12, 12 * 9)
     honest = [worker for worker in found["workers"] if not worker["careless"]]
-    assert all(worker["recall"] > 0.7 and worker["mean_iou"] > 0.8 for worker in honest if worker["objects"])
+    # Which images meet which worker hangs on the bucket's name, and some see a handful of objects only.
+    shown = sum(worker["objects"] for worker in honest)
+    assert sum(worker["recall"] * worker["objects"] for worker in honest if worker["objects"]) > 0.8 * shown
+    assert all(worker["mean_iou"] > 0.8 for worker in honest if worker["objects"])
     # Their skills hold it: they count less from this round on.
     known = decode_skills(storage.read(folder.skills), name="skills.json").workers
     assert max(known[name].draws for name in careless) < min(known[one["worker"]].draws for one in honest)
