@@ -35,6 +35,7 @@ def assemble(storage: Storage, project: Project) -> str | None:
         facts = facts_of_rounds(storage, project, storage.list_folders(rounds_folder(project)))
     candidate = assemble_candidate(storage, project, facts)
     if candidate is None:
+        update_summaries(storage, project)  # a release that died before its last write left this to do
         return None
     log.info(
         "candidate of %s: %d images, %d boxes, %d images left out, box repairs %s",

@@ -16,6 +16,7 @@ from roundtruth.datasets.assemble import assemble_candidate
 from roundtruth.datasets.boxes import PixelBox
 from roundtruth.datasets.candidate import Candidate
 from roundtruth.datasets.contact_sheet import COLORS, SHOWN, Shown, choose_images, thumbnail
+from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.heat_maps import CELLS, box_maps
 from roundtruth.datasets.publish import publish_version
 from roundtruth.datasets.tree import TreeImage
@@ -88,9 +89,9 @@ def test_the_same_version_gives_the_same_report(storage: Storage, bucket: str) -
     put_round(storage, project, "2026-01-05", {f"{number}.jpg": [PEN] for number in range(5)})
     candidate = assembled(storage, project)
     published = publish_version(storage, project, candidate)
-    page = storage.read(published.uri / "report.html")
-    for name in ("report.html", "version.json"):
-        storage.delete(published.uri / name)
+    page, folder = storage.read(published.uri / "report.html"), dataset_folder(project)
+    for uri in (published.uri / "report.html", published.uri / "version.json", folder.successor(None)):
+        storage.delete(uri)
     again = publish_version(storage, project, candidate)
     assert (again.version, again.record) == (published.version, published.record)
     assert storage.read(again.uri / "report.html") == page
