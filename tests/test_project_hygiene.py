@@ -116,9 +116,8 @@ def test_ci_runs_tests_and_demo():
     lines = script.read_text().splitlines()
     assert "set -euo pipefail" in lines
     steps = [line.split()[1] for line in lines if line.startswith("timed ")]
-    assert steps == ["test", "test-deployment", "test-browser", "demo", "demo"]
-    # A test whose server or browser is missing is skipped, so CI must install them.
-    assert {"chromium", "postgresql", "redis-server"} <= set(script.read_text().split())
+    assert steps == ["test", "test-browser", "demo", "demo"]
+    assert "chromium" in script.read_text().split(), "without a browser its tests are skipped"
 
 
 @pytest.mark.parametrize(

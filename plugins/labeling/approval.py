@@ -21,11 +21,12 @@ class ReleaseApprovalOperator(HITLBranchOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Go the chosen way."""
-        branches = super().execute_complete(context, event)
-        user = event["responded_by_user"] or {}
-        answer = {"why": (event["params_input"] or {}).get("why", ""), "by": user.get("name", "")}
-        context["ti"].xcom_push(key=_ANSWER, value=answer)
-        return branches
+        # Before the base class does its part: it skips the other ways by raising DownstreamTasksSkipped.
+        if "error" not in event:
+            user = event["responded_by_user"] or {}
+            answer = {"why": (event["params_input"] or {}).get("why", ""), "by": user.get("name", "")}
+            context["ti"].xcom_push(key=_ANSWER, value=answer)
+        return super().execute_complete(context, event)
 
 
 def approval(project: Project, *, body: str, ways: dict[str, str]) -> ReleaseApprovalOperator:

@@ -31,7 +31,7 @@ def label_second_round(job: MainJob, round_key: str = SECOND_ROUND) -> None:
     sent = SentBack(candidate="by-hand", rounds=(FIRST_ROUND,), images=tuple(labeled[:SENT_BACK]))
     write_sent_back(storage, project, sent)
     upload_samples(storage, project, len(_photos(job)) + NEW_PHOTOS)
-    storage.delete(ObjectUri.parse(labeled[SENT_BACK][0]))
+    storage.delete(ObjectUri.parse(labeled[-1][0]))
     run_until_merged(storage, job.sagemaker, project, round_key)
     finish_without_checks(storage, project, round_key)
     make_thumbnails(storage, project, round_key)

@@ -64,6 +64,7 @@ def test_round_and_image(screen: Screen) -> None:
 
     screen.frame.locator("ul.gallery a").first.click()
     screen.frame.locator("#image").wait_for()
+    assert screen.all_images_are_there("#picture")
     name = screen.text_of("h1").split()[0]
     answers, labels = boxes_of(screen.labeling, name)
     frame = screen.frame

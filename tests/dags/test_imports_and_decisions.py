@@ -147,6 +147,10 @@ def test_old_jobs_are_imported_sent_back_labeled_again_and_published(
         "discard_version": ["skipped"],
     }
     assert list_versions(storage, dataset_folder(project)) == ()
+    (kept,) = storage.list_objects(dataset_folder(project).uri / "decisions")
+    decision = json.loads(storage.read(kept.uri))
+    assert (decision["decision"], decision["why"]) == ("sent-back", "Nobody can see this")
+    assert decision["by"], "who answered is kept beside the candidate"
     assert {ref for ref, _ in read_history(storage, project).carried_over} == {doubtful}
     (waiting,) = [note for note in notes(storage, project) if note["occasion"] == "approval"]
     assert "the next version of dataset pens waits for a person" in waiting["message"]
