@@ -73,10 +73,10 @@ def round_page(
     rights: ProjectRights,
 ) -> HTMLResponse:
     """The round's own page; a round that waits for images says so."""
-    row = round_pages.row_of(project, round_key, session, rights)
     opened = open_round(project, connection, round_key)
     approvals = dag_runs.waiting_approvals(session, project.project) if rights.approvals else ()
     if opened is None:
+        row = round_pages.row_of(project, round_key, session, rights)
         if row is None:
             raise HTTPException(404, f"Project {project.project} has no round {round_key!r}.")
         return render(
@@ -85,6 +85,8 @@ def round_page(
     files = opened.files
     jobs, live_problem = round_pages.shown_jobs(opened)
     first = opened.shown(gallery_page(opened.order(GalleryQuery()), 1, size=FIRST_LOOK).numbers)
+    # Last: it may begin to list all rounds in the background, and this page's own reads would queue behind.
+    row = round_pages.row_of(project, round_key, session, rights)
     return render(
         request,
         "round.html",
