@@ -39,6 +39,12 @@ BENCHES: dict[str, tuple[str, list[str], str]] = {
         "Listing (from `null_s3.py`), subtracting what nine earlier rounds took, choosing, splitting into "
         "ten jobs, job inputs and manifests. Headers of the new images: above, a range read each.",
     ),
+    "consensus": (
+        "Consensus of large rounds",
+        ["benchmarks.bench_consensus_scale"],
+        "The task `measure_consensus` on ten jobs of three unlike workers (edges 1.5, 3 and 6 pixels off, "
+        "1–8 % of the boxes missed, 0.5–5 % named wrongly), seven boxes an image, EM until it settles.",
+    ),
     "round": (
         "A round after its last answer, and two packed versions",
         ["benchmarks.bench_round"],
