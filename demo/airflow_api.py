@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+PAGE = 100
 LOOKS = 4  # at an answer that does not come in a minute
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
@@ -60,7 +61,7 @@ class AirflowApi:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = {dag["dag_id"] for dag in self._get("/dags", limit=200)["dags"]}
+            found = {dag["dag_id"] for dag in self._all("/dags", "dags")}
             if dag_ids <= found:
                 return
             time.sleep(1)
@@ -69,7 +70,7 @@ class AirflowApi:
 
     def reparse(self) -> None:
         """Ask the Dag processor to parse every Dag file now: it looks at a new project only now and then."""
-        tokens = {dag["fileloc"]: dag["file_token"] for dag in self._get("/dags", limit=200)["dags"]}
+        tokens = {dag["fileloc"]: dag["file_token"] for dag in self._all("/dags", "dags")}
         for token in tokens.values():
             self._client.put(f"/parseDagFile/{token}").raise_for_status()
 
@@ -102,12 +103,6 @@ class AirflowApi:
         }
         self._client.post(f"/dags/{dag_id}/clearTaskInstances", json=body).raise_for_status()
 
-    def set_state(self, dag_id: str, run_id: str, task: TaskState, state: str) -> None:
-        """Mark one task instance as ``success`` or ``failed``."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}"
-        path += f"/{task.map_index}" if task.map_index >= 0 else ""
-        self._client.patch(path, json={"new_state": state}).raise_for_status()
-
     def close_backfills(self, dag_id: str) -> None:
         """End the backfills of a Dag whose runs are over; Airflow itself looks for these every 30 s only.
 
@@ -138,10 +133,7 @@ class AirflowApi:
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """All runs of a Dag, oldest first."""
-        runs: list[dict[str, Any]] = self._get(f"/dags/{dag_id}/dagRuns", limit=200, order_by="id")[
-            "dag_runs"
-        ]
-        return runs
+        return self._all(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="id")
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: queued, running, success or failed."""
@@ -149,7 +141,7 @@ class AirflowApi:
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """The task instances of a run."""
-        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        found = self._all(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
         return [
             TaskState(
                 task_id=one["task_id"],
@@ -166,6 +158,17 @@ class AirflowApi:
         answer = self._client.get(path, params={"deserialize": "true"})
         return answer.json()["value"] if answer.is_success else None
 
+    def xcoms(self, dag_id: str, run_id: str) -> list[Any]:
+        """What all tasks of a run have handed to others."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found = self._all(f"{path}/~/xcomEntries", "xcom_entries")
+        values = []
+        for entry in found:
+            address = f"{path}/{entry['task_id']}/xcomEntries/{entry['key']}"
+            answer = self._get(address, map_index=entry["map_index"], deserialize=True)
+            values.append(answer["value"])
+        return values
+
     def log_tail(self, dag_id: str, run_id: str, task: TaskState, lines: int = 25) -> str:
         """The last lines of a task's log."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}"
@@ -176,6 +179,15 @@ class AirflowApi:
             return f"(no log: {answer.status_code})"
         entries = answer.json()["content"]
         return "\n".join(_readable(entry) for entry in entries[-lines:])
+
+    def _all(self, path: str, name: str, **params: Any) -> list[dict[str, Any]]:
+        """All entries of a list; Airflow keeps its pages to ``[api] maximum_page_limit``, by default 100."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._get(path, limit=PAGE, offset=len(found), **params)
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                return found
 
     def _get(self, path: str, **params: Any) -> dict[str, Any]:
         for looks_left in reversed(range(LOOKS)):

@@ -114,7 +114,13 @@ def _projects() -> dict[str, dict[str, Any]]:
     }
     broken = pens | {"project": "broken", BROKEN_KEY: ["pen"]}
     shipped = yaml.safe_load(PENS.read_text(encoding="utf-8"))
-    return {"pens": shipped, "by-hand": by_hand, "told": told, "broken": broken, **passes, **asked}
+    others = {"by-hand": by_hand, "told": told, "broken": broken, **passes, **asked}
+    return {"pens": shipped} | {name: _of_its_own(name, content) for name, content in others.items()}
+
+
+def _of_its_own(name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """No two projects may share a root or a dataset."""
+    return content | {"root": f"{content['root']}-{name}", "dataset": content["dataset"] | {"name": name}}
 
 
 def _environment(home: Path, projects: Path) -> dict[str, str]:

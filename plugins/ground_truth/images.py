@@ -53,9 +53,14 @@ class Expectation:
     modified_until: datetime | None = None
 
     def takes(self, key: str, modified: datetime) -> bool:
-        """Tell whether an object is an image of the time that is asked for."""
+        """Tell whether an object is an image of the time that is asked for.
+
+        One whose key has a control character is none: no list of known images can name it, so it would be
+        new for ever.
+        """
         return (
             key.lower().endswith(IMAGE_SUFFIXES)
+            and not any(ord(letter) < 32 for letter in key)
             and (self.modified_after is None or modified > self.modified_after)
             and (self.modified_until is None or modified <= self.modified_until)
         )

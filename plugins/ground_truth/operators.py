@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +31,9 @@ from ground_truth.waiting import ProgressNote, ReconnectingWaiter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+LONGEST_JOB = 31 * 24 * 3600
+"""Seconds: Ground Truth fails a job after 30 days (sms-label-cloud-cloudwatch-logs, StoppingConditions)."""
 
 LABELING_JOBS = "labeling_jobs"
 """XCom key of the names of all attempts of a labeling job, oldest first."""
@@ -106,8 +110,8 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
     :param on_stalled: Called with the context and the trigger's event, with ``job_name`` and ``counters``,
         once for each time the job comes to a standstill; the wait goes on.
     :param waiter_delay: Time in seconds to wait between status checks. (default: 60)
-    :param waiter_max_attempts: Maximum number of attempts to check for job completion; the default covers
-        the 30 days after which Ground Truth ends a job. (default: 44640)
+    :param waiter_max_attempts: Maximum number of attempts to check for job completion; None covers the 30
+        days after which Ground Truth ends a job, and one more, whatever the delay. (default: None)
     :param deferrable: If True, the operator waits in the triggerer; nothing without ``wait_for_completion``.
         This mode requires aiobotocore module to be installed. (default: False)
     :param stop_on_kill: Whether to stop the job when the waiting task is killed. People may be mid-task, and
@@ -134,12 +138,14 @@ class GroundTruthCreateLabelingJobOperator(_LabelingJobOperator):
         stalled_after: float | None = None,
         on_stalled: Callable[[Context, dict[str, Any]], object] | None = None,
         waiter_delay: float = 60,
-        waiter_max_attempts: int = 44_640,
+        waiter_max_attempts: int | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         stop_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if waiter_max_attempts is None:
+            waiter_max_attempts = math.ceil(LONGEST_JOB / max(waiter_delay, 0.01))
         self.request = request
         self.validate = validate
         self.attempts = attempts

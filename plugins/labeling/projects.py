@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class LoadedProjects:
 
 
 def load_projects() -> LoadedProjects:
-    """Read every project file; a broken one, or a name used twice, takes no other project down."""
+    """Read every project file; one that is broken, or uses what is another's, takes no other down."""
     folder = Path(os.environ.get(PROJECTS_VARIABLE) or DEFAULT_FOLDER)
     projects: dict[str, Project] = {}
     errors: list[ProjectError] = []
@@ -36,11 +37,33 @@ def load_projects() -> LoadedProjects:
         except ProjectError as error:
             errors.append(error)
             continue
-        if project.project in projects:
-            errors.append(ProjectError(f"{path}: project: another file already names {project.project!r}."))
+        taken = _taken(project, projects.values())
+        if taken:
+            errors.append(ProjectError(f"{path}: {taken}"))
         else:
             projects[project.project] = project
     return LoadedProjects(projects=tuple(projects.values()), errors=tuple(errors))
+
+
+def _taken(project: Project, others: Iterable[Project]) -> str:
+    """What an earlier file uses already, with the key's name, or nothing.
+
+    Dags have their names from the project, files in S3 their place from the root, and the asset and the
+    folder for training their name from the dataset: Airflow fails every task whose asset has another URI.
+    """
+    for other in others:
+        if other.project == project.project:
+            return f"project: another file already names {project.project!r}."
+        if other.root == project.root:
+            return (
+                f"root: {project.root} is the root of project {other.project!r} already; take another folder."
+            )
+        if other.dataset.name == project.dataset.name:
+            return (
+                f"dataset.name: {project.dataset.name!r} is that of project {other.project!r} already; "
+                "take another name."
+            )
+    return ""
 
 
 def _require_notifiers(project: Project, path: Path) -> None:

@@ -24,7 +24,6 @@ from fastapi import Depends, HTTPException, Request
 from labeling.projects import DEFAULT_FOLDER, PROJECTS_VARIABLE
 from labeling_ui.deployment import Connected, connected, deployed_projects
 from roundtruth.project import Project
-from roundtruth.storage import Storage
 
 DATASET_DAGS = ("_dataset_release", "_train_on_release")
 DAG_ENDINGS = ("_labeling_round", "_round_import", *DATASET_DAGS)
@@ -139,11 +138,6 @@ def project_connection(project: Annotated[Project, Depends(readable_project)]) -
     return connected(project)
 
 
-def project_storage(connection: Annotated[Connected, Depends(project_connection)]) -> Storage:
-    """Storage by the project's connection."""
-    return connection.storage
-
-
 def readable_projects(user: GetUserDep) -> tuple[Project, ...]:
     """The projects whose rounds the user may see."""
     projects = deployed_projects().projects
@@ -175,7 +169,6 @@ ProjectRights = Annotated[Rights, Depends(project_rights)]
 CanEdit = Annotated[bool, Depends(can_edit)]
 ReadableProjects = Annotated[tuple[Project, ...], Depends(readable_projects)]
 ConnectionDep = Annotated[Connected, Depends(project_connection)]
-StorageDep = Annotated[Storage, Depends(project_storage)]
 
 
 def _existing(name: str, user: GetUserDep) -> Project:

@@ -33,6 +33,8 @@ def look(objects, known=frozenset(), **expected):
         ("images/1.jpg.tmp", False),
         ("images/jpg", False),
         ("images/.truth/1.json", False),
+        ("images/tab\t.jpg", False),
+        ("images/line\n.jpg", False),
     ],
 )
 def test_suffixes(key, counts):

@@ -59,6 +59,12 @@ def jobs_named(client: Any, name: str) -> int:
     return len(client.list_labeling_jobs(NameContains=name)["LabelingJobSummaryList"])
 
 
+@pytest.mark.parametrize("delay", [5, 60, 300])
+def test_the_wait_outlasts_the_30_days_of_a_job_whatever_the_delay(delay):
+    operator = create({"LabelingJobName": "x"}, waiter_delay=delay, waiter_max_attempts=None)
+    assert operator.waiter_max_attempts * delay >= 30 * 24 * 3600
+
+
 @pytest.mark.usefixtures("aws_sandbox")
 class TestCreate:
     def test_twice_is_one_job(self, request_of, context, sagemaker_client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,31 @@ def test_a_wrong_notifier_shows_before_anything_goes_wrong(
     assert str(error).startswith(
         f"{tmp_path / 'wrong.yaml'}: notify.0: labeling.s3_notifier.Slack cannot be made"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"root": "s3://other-bucket/x", "dataset__name": "other"},
+            "project: another file already names 'pens'",
+        ),
+        ({"project": "second", "dataset__name": "other"}, "root: .* is the root of project 'pens' already"),
+        (
+            {"project": "second", "root": "s3://other-bucket/x"},
+            "dataset.name: 'pens' is that of project 'pens' already",
+        ),
+    ],
+    ids=["project", "root", "dataset"],
+)
+def test_a_copied_file_that_still_uses_what_is_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], message: str
+) -> None:
+    """Two URIs for one asset name fail a task after people were paid; two projects in one root mix."""
+    monkeypatch.setenv(PROJECTS_VARIABLE, str(tmp_path))
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(project_content()))
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump(project_content(**changes)))
+    loaded = load_projects()
+    assert [project.project for project in loaded.projects] == ["pens"]
+    (error,) = loaded.errors
+    assert re.search(rf"b\.yaml: {message}", str(error))

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from roundtruth.cli.console import endpoint_option, json_option, notes, open_storage, print_json, progress_bar
+from roundtruth.cli.formats import FORMATS
 from roundtruth.errors import DatasetError
 from roundtruth.storage import ObjectUri, Storage
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from roundtruth.datasets.conversion_folder import ConversionReport
 
 NOT_PLACED = ("image-missing", "image-unreadable", "image-size")
-FORMATS = ("yolo", "voc", "coco", "csv", "manifest")
 
 
 @click.command(name="convert")

@@ -10,11 +10,10 @@ import msgspec
 
 from roundtruth.cli.console import open_storage, print_json, progress_bar
 from roundtruth.cli.dataset_place import find_dataset, place_options
+from roundtruth.cli.formats import FORMATS
 
 if TYPE_CHECKING:
     from roundtruth.datasets.lineage import ImageLineage, WorkerBox
-
-FORMATS = ("yolo", "voc", "coco", "csv", "manifest")
 
 
 @click.command()

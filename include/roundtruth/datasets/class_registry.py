@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from roundtruth.errors import CategoryError
+from roundtruth.errors import CategoryError, StorageError
 from roundtruth.storage import ObjectUri, Storage
 from roundtruth.typed_json import decode_json
 
@@ -60,7 +60,8 @@ def load_registry(storage: Storage, uri: ObjectUri) -> ClassRegistry:
 def register_classes(storage: Storage, uri: ObjectUri, names: Sequence[str]) -> ClassRegistry:
     """Append the names that are not there yet, by a conditional write that is tried again when another wins.
 
-    :raises CategoryError: when names conflict, or others keep writing at the same time.
+    :raises CategoryError: when names conflict.
+    :raises StorageError: when others keep writing at the same time.
     """
     for _ in range(ATTEMPTS):
         content = storage.read_if_there(uri)
@@ -75,7 +76,7 @@ def register_classes(storage: Storage, uri: ObjectUri, names: Sequence[str]) -> 
             written = storage.write_if_unchanged(uri, data, content.etag)
         if written:
             return extended
-    raise CategoryError(f"{uri} was changed by others {ATTEMPTS} times in a row; run this step again.")
+    raise StorageError(f"{uri} was changed by others {ATTEMPTS} times in a row; run this step again.")
 
 
 def _encode(registry: ClassRegistry) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +16,7 @@ from roundtruth.categories import CategoryMerge, normalise_category
 from roundtruth.datasets.manifest_parts import DecodedPart, Decoding, Part, decode_part, read_columns
 from roundtruth.errors import CategoryError
 from roundtruth.ground_truth.label_columns import DIGEST
+from roundtruth.ground_truth.manifests import moment_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -162,15 +163,6 @@ def source_refs(found: Survey, choice: Choice) -> Iterator[str]:
         refs = read_columns(part).source_refs
         for row in np.flatnonzero(choice.written[found.start(place) : found.ends[place]]).tolist():
             yield refs[row]
-
-
-def moment_of(creation_date: str) -> datetime:
-    """When a line was labeled; naive dates are UTC, unreadable ones count as oldest."""
-    try:
-        moment = datetime.fromisoformat(creation_date)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _digests(one: DecodedPart) -> NDArray[np.uint64]:

@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 
 import yaml
 
+from roundtruth.datasets.file_names import SUFFIXES
 from roundtruth.datasets.formats.yolo import decode_row
 from roundtruth.errors import DatasetError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 MIN_SIDE = 10  # pixels
 
 
@@ -83,7 +83,7 @@ def is_label(path: str) -> bool:
 
 def is_image(path: str) -> bool:
     """Whether a path has the suffix of an image."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
 
 
 def size_problem(width: int, height: int) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-METADATA = "-metadata"
+from roundtruth.ground_truth.manifests import METADATA
+
 JOB = "labeling-job/"
 
 

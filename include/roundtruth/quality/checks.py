@@ -2,7 +2,7 @@
 
 A check on rows quarantines the images at fault: their labels leave, the rest of the round goes on. A check
 that tells of a mistake in the round itself (an unknown category, images that are not accounted for, a table
-without its columns) blocks the release: leaving out the rows would hide it. Severities: project.Quality.
+without its columns) blocks the release: leaving out the rows would hide it. Severities: quality_settings.
 """
 
 from __future__ import annotations

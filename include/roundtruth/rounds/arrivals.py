@@ -28,29 +28,6 @@ class Window:
         return self.start < moment <= self.end
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrivals:
-    """The images of a partition; ``unusable`` pairs objects that cannot be labeled with the reason."""
-
-    images: tuple[StoredObject, ...]
-    unusable: tuple[tuple[StoredObject, str], ...]
-
-
-def find_arrivals(storage: Storage, project: Project, round_key: str) -> Arrivals:
-    """List the images of a round's partition, in key order; other files are passed over.
-
-    :raises StorageError: when the bucket is missing or not readable.
-    """
-    images: list[StoredObject] = []
-    unusable: list[tuple[StoredObject, str]] = []
-    for stored, reason in each_arrival(storage, project, round_key):
-        if reason:
-            unusable.append((stored, reason))
-        else:
-            images.append(stored)
-    return Arrivals(images=tuple(images), unusable=tuple(unusable))
-
-
 def each_arrival(storage: Storage, project: Project, round_key: str) -> Iterator[tuple[StoredObject, str]]:
     """The images one by one as they are listed, each with the reason why it cannot be labeled, or nothing.
 
@@ -69,7 +46,7 @@ def each_arrival(storage: Storage, project: Project, round_key: str) -> Iterator
 def arrivals_folder(project: Project, round_key: str) -> ObjectUri:
     """Where the images of a round arrive; its own folder with ``partition: prefix``."""
     if project.images.partition == "prefix":
-        return project.images_uri / round_key
+        return project.images_uri / f"{round_key}/"  # 2026-11-16/ is not the beginning of 2026-11-16-extra/
     return project.images_uri
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from roundtruth.errors import RoundError
+from roundtruth.errors import RoundError, StorageError
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.names import JOB_NAME_LIMIT
 from roundtruth.rounds.turns import Wish
@@ -68,7 +68,7 @@ def wanted_attempt(
 def join_attempt(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
     """The attempt that a run belongs to, its own or the newest, written down: cleared, it wants no other.
 
-    :raises RoundError: when many runs join at the same moment.
+    :raises StorageError: when many runs join at the same moment.
     """
     return attempt_of_run(storage, folder, run) or _join(storage, folder, run)
 
@@ -104,8 +104,9 @@ def _join(storage: Storage, folder: RoundFolder, run: str) -> Attempt:
             and storage.write_if_unchanged(uri, content, before.etag)
         ):
             return joined
-    raise RoundError(
-        f"Round {folder.key!r} is asked to be labeled again by many runs at once; run plan_round again."
+    raise StorageError(
+        f"{uri} was changed by others five times in a row: many runs at once ask for round {folder.key!r} to "
+        "be labeled again; run plan_round again."
     )
 
 

@@ -177,6 +177,23 @@ def test_a_class_without_a_name_needs_the_label_category_file(tmp_path: Path) ->
     assert labels(tmp_path / "with", "s3://b/1.jpg") == [(1, 1, 1, 9, 9)]
 
 
+@pytest.mark.parametrize(
+    "newer", ["Fri Feb 06 2026 10:11:12 GMT+0100 (Central European Standard Time)", "2026-02-05T08:00:00Z"]
+)
+def test_the_newer_label_counts_in_every_form_of_date_that_real_files_have(
+    tmp_path: Path, newer: str
+) -> None:
+    old, new = (
+        manifest(
+            tmp_path / name, row("s3://b/1.jpg", [(0, left, 1, 9, 9)], {0: "pen"}, job=name, created=date)
+        )
+        for name, left, date in (("old", 1, OLD), ("new", 2, newer))
+    )
+    report = convert(tmp_path / "out", new, old)
+    assert [box[1] for box in labels(tmp_path / "out", "s3://b/1.jpg")] == [2]
+    assert report.problems == {"superseded": 1}
+
+
 def test_jobs_over_the_same_image(tmp_path: Path) -> None:
     pens, pencils, pens_again, newer = (
         manifest(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roundtruth.errors import RoundError
-from roundtruth.rounds.arrivals import MAX_BYTES, find_arrivals, partition_window
+from roundtruth.rounds.arrivals import MAX_BYTES, arrivals_folder, each_arrival, partition_window
 from roundtruth.storage import Storage
 from tests.project_samples import make_project
 from tests.store import storage
@@ -84,15 +84,13 @@ def test_images_and_what_cannot_be_labeled(storage: Storage, s3_client: Any, buc
     for name, content in objects.items():
         s3_client.put_object(Bucket=bucket, Key=f"p/images/{name}", Body=content)
     s3_client.put_object(Bucket=bucket, Key="p/elsewhere/z.jpg", Body=b"x")
-    arrivals = find_arrivals(storage, make_project(root=f"s3://{bucket}/p"), "r")
-    assert {found.uri.key.removeprefix("p/images/") for found in arrivals.images} == {
-        "a.jpg",
-        "b.JPEG",
-        "deep/er/c.png",
-        "사진 #1.jpg",
-        "x//y.jpg",
-    }
-    assert {found.uri.key.removeprefix("p/images/"): reason for found, reason in arrivals.unusable} == {
+    found = each_arrival(storage, make_project(root=f"s3://{bucket}/p"), "r")
+    assert {image.uri.key.removeprefix("p/images/"): reason for image, reason in found} == {
+        "a.jpg": "",
+        "b.JPEG": "",
+        "deep/er/c.png": "",
+        "사진 #1.jpg": "",
+        "x//y.jpg": "",
         "empty.jpg": "is empty (0 bytes)",
         "x/../y.jpg": "has a key with a `.` or `..` part; upload it under another key",
         "tab\t.jpg": "has a key with a control character; upload it under another key",
@@ -104,7 +102,14 @@ def test_partition_by_folder_and_by_time(storage: Storage, s3_client: Any, bucke
     for name in ("r1/a.jpg", "r1-b/c.jpg", "r2/b.jpg"):
         s3_client.put_object(Bucket=bucket, Key=f"p/images/{name}", Body=b"x")
     root = {"root": f"s3://{bucket}/p"}
-    by_folder = find_arrivals(storage, make_project(**root, images__partition="prefix"), "r1")
-    assert [found.uri.name for found in by_folder.images] == ["a.jpg"]
-    by_time = find_arrivals(storage, make_project(**root, **LAST_MODIFIED, schedule="@daily"), "2020-01-01")
-    assert by_time.images == ()
+    by_folder = each_arrival(storage, make_project(**root, images__partition="prefix"), "r1")
+    assert [image.uri.name for image, _ in by_folder] == ["a.jpg"]
+    by_time = each_arrival(storage, make_project(**root, **LAST_MODIFIED, schedule="@daily"), "2020-01-01")
+    assert list(by_time) == []
+
+
+@pytest.mark.parametrize(("partition", "folder"), [("prefix", "p/images/2026-11-16/"), ("none", "p/images/")])
+def test_what_the_sensor_waits_for_begins_with_a_whole_folder(partition: str, folder: str) -> None:
+    """Not with 2026-11-16, which 2026-11-16-extra/ begins with too."""
+    project = make_project(root="s3://some-bucket/p", images__partition=partition)
+    assert arrivals_folder(project, "2026-11-16").key == folder
