@@ -42,9 +42,6 @@ class Connected:
     hook: Any  # S3Hook
     s3_client: Any  # boto3, for signing addresses
     image_origin: str  # scheme and host of the addresses it signs for objects of the project's bucket
-    is_aws: bool  # whether AWS's console shows what lies there
-    region: str
-    partition: str
 
     def object_page(self, uri: ObjectUri) -> str:
         """Where people open an object, such as Data Docs: S3's console, or the endpoint in its place."""
@@ -136,9 +133,6 @@ def _connect(aws_conn_id: str, bucket: str) -> Connected:
         hook=hook,
         s3_client=client,
         image_origin=f"{address.scheme}://{address.netloc}",
-        is_aws=not hook.conn_config.get_service_endpoint_url("s3"),
-        region=str(hook.conn_region_name or ""),
-        partition=str(hook.conn_partition),
     )
 
 

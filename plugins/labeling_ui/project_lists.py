@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
 from labeling_ui import dag_runs, deployment
 from labeling_ui.access import import_dag, round_dag
+from labeling_ui.dag_runs import Run
 from labeling_ui.live_jobs import live_jobs, workers_portal
 from labeling_ui.problems import problem_of
 from labeling_ui.round_list import Row, make_row, with_live
@@ -20,6 +22,9 @@ from roundtruth.project import Project
 log = logging.getLogger(__name__)
 _rounds: dict[str, tuple[object, ProjectRounds]] = {}
 _lock = threading.Lock()
+# Each asks for one project at a time; those that wait for a silent S3 end by deployment.PAGE_LIMITS.
+_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="projects")
+MOST_SECONDS = 12.0  # for all projects together: as long as one silent S3 takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +45,51 @@ class ProjectList:
         return sum(1 for row in self.rows if row.group == "running")
 
 
-def list_project(project: Project, session: Session) -> ProjectList:
-    """The rounds of a project; what keeps them from being read becomes its ``problem``."""
+def list_projects(projects: Sequence[Project], session: Session) -> list[ProjectList]:
+    """The rounds of several projects, asked for side by side: who is silent keeps the others from nobody.
+
+    What keeps some from being read, or from being read in time, becomes the ``problem`` of its project.
+    """
+    if len(projects) <= 1:
+        return [list_project(one, session) for one in projects]
+    runs = [_runs_of(one, session) for one in projects]  # a session is used by one thread alone
+    wait([_threads.submit(deployment.connected, one) for one in projects])  # boto3's clients: CPU, not S3
+    asked = [_threads.submit(_list, one, mine, None) for one, mine in zip(projects, runs, strict=True)]
+    wait(asked, timeout=MOST_SECONDS)
+    return [
+        future.result() if future.done() else _too_late(one)
+        for one, future in zip(projects, asked, strict=True)
+    ]
+
+
+def list_project(project: Project, session: Session, *, only: str | None = None) -> ProjectList:
+    """The rounds of a project; what keeps them from being read becomes its ``problem``.
+
+    :param only: the one round whose row is wanted.
+    """
+    return _list(project, _runs_of(project, session), only)
+
+
+def _runs_of(project: Project, session: Session) -> Mapping[str, Run]:
+    dags = (import_dag(project.project), round_dag(project.project))
+    return dag_runs.newest_runs(session, dags)
+
+
+def _list(project: Project, runs: Mapping[str, Run], only: str | None) -> ProjectList:
     try:
-        connected = deployment.connected(project)
-        dags = (import_dag(project.project), round_dag(project.project))
-        runs = dag_runs.newest_runs(session, dags)
-        reader = _reader(project, connected)
+        reader = _reader(project, deployment.connected(project))
         listed = reader.read(
             active={key: run for key, run in runs.items() if run.is_active},
             signs={key: (run.run_id, run.state, run.ended) for key, run in runs.items()},
             failed={key for key, run in runs.items() if run.state == "failed"},
+            at_once=() if only is None else (only,),
         )
     except Exception as error:
         status, sentence = problem_of(error)
         log.warning("Rounds of %s: %s", project.project, sentence, exc_info=status == 500 and error)
         return ProjectList(project=project, problem=sentence)
-    rows = tuple(make_row(project, one, runs.get(one.key)) for one in listed)
+    wanted = (one for one in listed if only in (None, one.key))
+    rows = tuple(make_row(project, one, runs.get(one.key)) for one in wanted)
     return ProjectList(
         project=project,
         rows=rows,
@@ -65,6 +98,15 @@ def list_project(project: Project, session: Session) -> ProjectList:
         planned={job.name: job.images + len(job.gold) for one in listed if one.open for job in one.open.jobs},
         portal=workers_portal(project.aws_conn_id, project.labeling.workteam_arn),
     )
+
+
+def _too_late(project: Project) -> ProjectList:
+    sentence = (
+        f"S3 has not told of them for {MOST_SECONDS:.0f} seconds; see whether {project.root} can be reached "
+        f"from Airflow's API server through connection {project.aws_conn_id!r}, and reload the page."
+    )
+    log.warning("Rounds of %s: %s", project.project, sentence)
+    return ProjectList(project=project, problem=sentence)
 
 
 def with_counters(lists: Collection[ProjectList], rows: Collection[Row]) -> tuple[tuple[Row, ...], set[str]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from labeling_ui.dag_runs import Run
 from labeling_ui.live_jobs import LiveJob
 from roundtruth.overviews.open_rounds import OpenRound
+from roundtruth.overviews.paging import page_span
 from roundtruth.overviews.project_rounds import ListedRound
 from roundtruth.overviews.round_summaries import RoundSummary
 from roundtruth.project import Project
@@ -194,15 +195,13 @@ class Page:
 
 def page_of(rows: Sequence[Row], number: int, size: int) -> Page:
     """The page of this number, or the last one where there are fewer."""
-    pages = max(1, -(-len(rows) // size))
-    number = min(max(number, 1), pages)
-    begin = (number - 1) * size
+    span = page_span(number, size=size, total=len(rows))
     return Page(
-        rows=tuple(rows[begin : begin + size]),
-        number=number,
-        pages=pages,
+        rows=tuple(rows[span.part]),
+        number=span.page,
+        pages=span.pages,
         total=len(rows),
-        first=begin + 1 if rows else 0,
+        first=span.start + 1 if rows else 0,
     )
 
 

@@ -14,8 +14,10 @@ from labeling_ui.project_lists import list_project, with_counters
 from labeling_ui.round_list import Row
 from labeling_ui.round_reads import OpenedRound
 from labeling_ui.visible_lists import visible_list
+from roundtruth.overviews.failing_images import images_of
+from roundtruth.overviews.image_boxes import ShownImage
 from roundtruth.overviews.round_images import ALL_STATUSES
-from roundtruth.overviews.round_progress import JobProgress, job_progress
+from roundtruth.overviews.round_progress import JobProgress
 from roundtruth.project import Project
 from roundtruth.quality.verdict import FailedCheck
 
@@ -37,6 +39,10 @@ CONSEQUENCES = {
     "quarantined": "its images stay out of the dataset",
     "reported": "is reported only",
 }
+
+
+COLORS = 9  # of workers, see round.css
+NAMED = 6  # images that stand beside a failed check; its link leads to all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +77,16 @@ class ShownJob:
         return self.progress.images + gold
 
 
-def shown_jobs(opened: OpenedRound) -> tuple[tuple[ShownJob, ...], str]:
+def shown_jobs(opened: OpenedRound, jobs: Sequence[JobProgress]) -> tuple[tuple[ShownJob, ...], str]:
     """All jobs of a round, and why some counters are missing."""
     project = opened.project
-    jobs = job_progress(opened.connection.cache, opened.files)
     waiting = [one.name for one in jobs if one.state == "waiting"]
     live = live_jobs(project.aws_conn_id, waiting) if waiting else None
     shown = tuple(
         ShownJob(
             progress=one,
             live=live.jobs.get(one.name) if live else None,
-            console=job_page(project.aws_conn_id, one.labeling_jobs[-1])
-            if opened.connection.is_aws and one.state != "planned"
-            else None,
+            console=job_page(project.aws_conn_id, one.labeling_jobs[-1]) if one.state != "planned" else None,
         )
         for one in jobs
     )
@@ -92,35 +95,68 @@ def shown_jobs(opened: OpenedRound) -> tuple[tuple[ShownJob, ...], str]:
 
 def row_of(project: Project, key: str, session: Session, rights: Rights) -> Row | None:
     """The round as the list of all rounds has it: state, run, cost, version; None where there is none."""
-    listed = visible_list(list_project(project, session), rights)
-    rows = tuple(row for row in listed.rows if row.key == key)
-    shown, _ = with_counters([listed], rows)
+    listed = visible_list(list_project(project, session, only=key), rights)
+    shown, _ = with_counters([listed], listed.rows)
     return shown[0] if shown else None
 
 
 @dataclass(frozen=True, kw_only=True)
+class Legend:
+    """Who drew and what occurs on the images of a page: what its boxes are switched on and off by."""
+
+    workers: tuple[str, ...]  # pseudonyms, sorted
+    categories: tuple[str, ...]
+
+    def color(self, worker: str) -> int:
+        """Which of the colors a worker has on all images of the page, from 1."""
+        return self.workers.index(worker) % COLORS + 1
+
+    def place(self, category: str) -> int:
+        """The 0-based place of a category."""
+        return self.categories.index(category)
+
+
+def legend_of(images: Sequence[ShownImage]) -> Legend:
+    """The legend of a page with these images."""
+    drawn = {box.category for image in images for answer in image.workers for box in answer.boxes}
+    fused = {box.category for image in images for box in image.fused}
+    return Legend(
+        workers=tuple(sorted({answer.worker for image in images for answer in image.workers})),
+        categories=tuple(sorted(drawn | fused)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShownCheck:
-    """A failed check with its images, of which the verdict names the first hundred: number and name."""
+    """A failed check with the first of its images, number and name; ``found``: how many can be shown."""
 
     check: FailedCheck
     images: tuple[tuple[int, str], ...]
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The numbers alone."""
-        return tuple(number for number, _ in self.images)
+    found: int
 
 
 def shown_checks(opened: OpenedRound) -> tuple[ShownCheck, ...]:
     """The failed checks of a round, the most severe first."""
     verdict = opened.files.verdict
-    found = []
-    for check in verdict.failed if verdict else ():
-        numbers = opened.images.numbers_of(list(check.images))
-        named = zip(numbers, (ref.rpartition("/")[2] for ref in check.images), strict=True)
-        images = tuple((number, name) for number, name in named if number is not None)
-        found.append(ShownCheck(check=check, images=images))
-    return tuple(found)
+    return tuple(_shown_check(opened, check) for check in (verdict.failed if verdict else ()))
+
+
+def failed_checks_of(opened: OpenedRound, number: int) -> list[FailedCheck]:
+    """The checks that an image failed, the most severe first."""
+    verdict, ref = opened.files.verdict, opened.images.source_ref(number)
+    return [one for one in (verdict.failed if verdict else ()) if ref in _refs_of(opened, one)]
+
+
+def _shown_check(opened: OpenedRound, check: FailedCheck) -> ShownCheck:
+    refs = _refs_of(opened, check)
+    numbered = zip(opened.images.numbers_of(list(refs)), refs, strict=True)
+    images = [(number, ref) for number, ref in numbered if number is not None]
+    named = tuple((number, ref.rpartition("/")[2]) for number, ref in images[:NAMED])
+    return ShownCheck(check=check, images=named, found=len(images))
+
+
+def _refs_of(opened: OpenedRound, check: FailedCheck) -> Sequence[str]:
+    return images_of(opened.connection.cache, opened.files, check)
 
 
 def filter_choices(opened: OpenedRound) -> dict[str, Sequence[Any]]:

@@ -12,10 +12,10 @@ from labeling_ui.image_addresses import image_uri
 from roundtruth.arrow_columns import Ints
 from roundtruth.overviews.gallery import GalleryQuery, gallery_order
 from roundtruth.overviews.image_boxes import ShownImage, shown_images
-from roundtruth.overviews.round_files import RoundFiles, read_round
+from roundtruth.overviews.round_files import RoundFiles, read_round, side_by_side
 from roundtruth.overviews.round_images import RoundImages, planned_image, read_images
 from roundtruth.overviews.shown_names import ShownNames, shown_names
-from roundtruth.overviews.thumbnail_reads import thumbnails_of
+from roundtruth.overviews.thumbnail_reads import Thumbnails, thumbnails_of
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.storage import ObjectUri
@@ -30,6 +30,7 @@ class OpenedRound:
     files: RoundFiles
     images: RoundImages
     names: ShownNames
+    thumbnails: Thumbnails
 
     @property
     def key(self) -> str:
@@ -46,8 +47,7 @@ class OpenedRound:
 
     def with_thumbnail(self, images: list[ShownImage]) -> frozenset[int]:
         """The numbers of those images that have a small picture."""
-        there = thumbnails_of(self.connection.cache, self.files.folder)
-        found = ((image.number, there.get((image.source_ref, image.etag))) for image in images)
+        found = ((image.number, self.thumbnails.get((image.source_ref, image.etag))) for image in images)
         return frozenset(number for number, place in found if place is not None and place.pack)
 
 
@@ -56,15 +56,22 @@ def open_round(project: Project, connection: Connected, key: str) -> OpenedRound
 
     :raises RoundError: when no round can have this key.
     """
-    files = read_round(connection.cache, round_folder(project, key))
+    cache, folder = connection.cache, round_folder(project, key)
+    files, names, thumbnails = side_by_side(
+        cache,
+        lambda: read_round(cache, folder),
+        lambda: shown_names(connection.storage, project),
+        lambda: thumbnails_of(cache, folder),
+    )
     if files is None:
         return None
     return OpenedRound(
         project=project,
         connection=connection,
         files=files,
-        images=read_images(connection.cache, files),
-        names=shown_names(connection.storage, project),
+        images=read_images(cache, files),
+        names=names,
+        thumbnails=thumbnails,
     )
 
 

@@ -60,6 +60,16 @@ def test_round_and_image(screen: Screen) -> None:
     screen.heading(f"Images of round {FIRST_ROUND}")
     assert screen.frame.locator("ul.gallery > li").count() == record["images"]
     assert screen.all_images_are_there("ul.gallery img")
+    everybody = screen.frame.locator(".legend [data-toggles]:not([data-toggles=fused])")
+    assert everybody.count() == len(workers_of(screen.labeling))
+    worker = everybody.first
+    drawn = screen.frame.locator(f'.boxes [data-layer="{worker.get_attribute("data-toggles")}"]')
+    worker.uncheck()
+    assert drawn.evaluate_all(
+        "layers => layers.length && layers.every(layer => layer.hasAttribute('hidden'))"
+    )
+    worker.check()
+    assert drawn.evaluate_all("layers => layers.every(layer => !layer.hasAttribute('hidden'))")
     screen.picture("images")
 
     screen.frame.locator("ul.gallery a").first.click()
@@ -86,6 +96,11 @@ def test_round_and_image(screen: Screen) -> None:
     assert frame.locator(f'.box[data-category="{shown}"]:not([hidden])').count() == 0
     category.check()
     frame.locator("#image").focus()
+    for key, layer in (("1", layers.first), ("f", frame.locator(".layer.fused"))):
+        screen.page.keyboard.press(key)
+        assert layer.is_hidden()
+        screen.page.keyboard.press(key)
+        assert layer.is_visible()
     before = frame.locator("#zoom").inner_text()
     screen.page.keyboard.press("+")
     assert frame.locator("#zoom").inner_text() != before
@@ -200,6 +215,13 @@ def boxes_of(labeling: Labeling, name: str) -> tuple[dict[str, int], int]:
     boxes = (of_image["box"] >= 0).groupby(of_image["worker"]).sum()
     fused = int(labels["source_ref"].str.endswith(f"/{name}").sum())
     return {str(worker): int(number) for worker, number in boxes.items()}, fused
+
+
+def workers_of(labeling: Labeling) -> set[str]:
+    """Who answered in the first round."""
+    folder = round_folder(labeling.job.project, FIRST_ROUND)
+    answers = from_parquet(labeling.read(folder.answers), ANSWERS, name="answers")
+    return {str(one) for one in answers["worker"]}
 
 
 def boxes_by_layer(screen: Screen) -> list[list[str]]:

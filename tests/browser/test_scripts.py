@@ -18,7 +18,7 @@ ROUND = """<!doctype html><html lang="en"><head><title>{title}</title>
 <p style="height:400px">{asked} <a href="/job">job</a></p></div></section></main></body></html>"""
 LIVE = ' data-live="0.1"'
 IMAGE = """<!doctype html><html lang="en"><head><title>image</title>
-<script type="module" src="/image_viewer.js"></script></head>
+<script src="/box_layers.js" defer></script><script type="module" src="/image_viewer.js"></script></head>
 <body><a id="before" href="/before">before</a><a id="after" href="/after">after</a>
 <aside class="panel"><fieldset class="toggles"><input type="checkbox" data-toggles="fused" checked></fieldset>
 <p hidden><label><input type="checkbox" id="shortcuts" checked>Keyboard shortcuts</label></p></aside>
@@ -83,8 +83,15 @@ def test_all_of_the_page_is_new_once_the_round_has_ended(visit: Any) -> None:
 def test_focus_and_scroll_stay_where_they_were(visit: Any) -> None:
     page = visit(lambda path, asked: (200, round_page(asked)))
     scroller = page.locator(".scroll")
-    scroller.focus()
-    scroller.evaluate("one => { one.scrollTop = 77; one.old = true; }")
+    # In one step: the part may be replaced between two.
+    page.evaluate(
+        """() => {
+          const one = document.querySelector('.scroll');
+          one.focus();
+          one.scrollTop = 77;
+          one.old = true;
+        }"""
+    )
     page.wait_for_function("!document.querySelector('.scroll').old")
     assert scroller.evaluate("one => [one.scrollTop, document.activeElement === one]") == [77, True]
     page.get_by_role("link", name="job").focus()

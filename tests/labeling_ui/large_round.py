@@ -17,7 +17,7 @@ from roundtruth.project import Project
 from roundtruth.rounds.collect import OBJECTS
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
 from roundtruth.rounds.planned import PLANNED, PlannedJob, PlannedTable, RoundPlan, encode_plan
-from roundtruth.rounds.record import RecordedJob, RoundRecord
+from roundtruth.rounds.record import RecordedJob, RoundRecord, record_round
 from roundtruth.rounds.thumbnail_packs import PACKED, Thumbnail, write_index, write_pack
 from roundtruth.storage import ObjectUri, Storage
 from roundtruth.thumbnails import make_thumbnail
@@ -38,11 +38,13 @@ def put_large_round(
     boxes: int = 2,
     thumbnails: int = 200,
     names: Sequence[str] = (),
+    copies: bool = True,
 ) -> RoundFolder:
     """Write every file of a round: three of four images labeled, one of four disputed.
 
     :param boxes: that each worker drew on each image.
     :param thumbnails: images of the lowest agreement that have one.
+    :param copies: of what the record names, as it was: an earlier roundtruth made none.
     :param names: below the folder of images, of the first ones; the others have plain ones.
     """
     folder = RoundFolder(rounds_folder(project) / key)
@@ -91,10 +93,11 @@ def put_large_round(
     counts = {"labeled": int((~disputed).sum()), "disputed": int(disputed.sum())}
     put(folder.quality, msgspec.json.encode(_verdict(refs, images, counts)))
     _put_thumbnails(storage, folder, [refs[one] for one in np.argsort(agreement, kind="stable")[:thumbnails]])
-    put(
-        folder.record,
-        msgspec.json.encode(_record(project, key, images, counts, len(final), len(answers), job)),
-    )
+    record = _record(storage, folder, project, images, counts, len(final), len(answers), job)
+    if copies:
+        record_round(storage, folder, record)
+    else:
+        put(folder.record, msgspec.json.encode(record))
     return folder
 
 
@@ -284,11 +287,19 @@ def _put_thumbnails(storage: Storage, folder: RoundFolder, refs: list[str]) -> N
 
 
 def _record(
-    project: Project, key: str, images: int, counts: dict[str, int], boxes: int, answers: int, job: PlannedJob
+    storage: Storage,
+    folder: RoundFolder,
+    project: Project,
+    images: int,
+    counts: dict[str, int],
+    boxes: int,
+    answers: int,
+    job: PlannedJob,
 ) -> RoundRecord:
+    named = (folder.labels, folder.images, folder.consensus, folder.quality)
     return RoundRecord(
         project=project.project,
-        round=key,
+        round=folder.key,
         roundtruth=__version__,
         images=images,
         counts=counts,
@@ -307,5 +318,5 @@ def _record(
                 workers=job.workers,
             ),
         ),
-        files={},
+        files={uri.name: hashlib.sha256(storage.read(uri)).hexdigest() for uri in named},
     )

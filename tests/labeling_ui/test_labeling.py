@@ -383,9 +383,47 @@ def test_a_silent_s3_holds_no_page_for_long(viewer, deploy, monkeypatch):
     assert taken < 8
 
 
+def test_several_silent_s3_are_waited_for_at_once_and_hide_no_project(
+    viewer, storage, deploy, bucket, monkeypatch
+):
+    """Four endpoints that never answer cost as long as one, and a deadline stands over all of them."""
+    from labeling_ui import deployment, project_lists
+    from roundtruth.s3_connection import RequestLimits
+
+    def look():
+        start = time.monotonic()
+        html = viewer.get(PAGE).text
+        assert "2026-11-02" in cells(html), "that of the project whose S3 answers"
+        return html, time.monotonic() - start
+
+    limits = RequestLimits(connect_seconds=2, silent_seconds=3, retry_seconds=0.5, retries=2)
+    monkeypatch.setattr(deployment, "PAGE_LIMITS", limits)
+    write_recorded(storage, deploy(root=f"s3://{bucket}/boxes"), "2026-11-02")
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        port = silent.getsockname()[1]
+        for number in range(4):
+            monkeypatch.setenv(f"AIRFLOW_CONN_SILENT{number}", connection(f"http://127.0.0.1:{port}"))
+            deploy(
+                project=f"mute-{number}",
+                root=f"s3://mute-{number}/pens",
+                dataset={"name": f"mute-{number}"},
+                aws_conn_id=f"silent{number}",
+            )
+        viewer.get(PAGE)  # boto3's clients are made, which takes CPU
+        html, taken = look()
+        assert html.count("its rounds cannot be read. Cannot read s3://mute-") == 4
+        assert taken < 4 * 3
+        monkeypatch.setattr(project_lists, "MOST_SECONDS", 0.5)
+        html, taken = look()
+        assert html.count("S3 has not told of them") == 4
+        assert taken < 3
+
+
 def test_limits_of_pages_add_up_to_half_a_minute_at_most():
     """A page asks for its rows, then for its round: whichever S3 leaves without an answer, it is the last."""
     from labeling_ui.deployment import PAGE_LIMITS
+    from labeling_ui.project_lists import MOST_SECONDS
 
     assert PAGE_LIMITS.retry_seconds <= PAGE_LIMITS.silent_seconds, "who was silent is not asked again"
     assert 2 * (PAGE_LIMITS.connect_seconds + PAGE_LIMITS.silent_seconds) <= 30
+    assert PAGE_LIMITS.connect_seconds + PAGE_LIMITS.silent_seconds <= MOST_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import urllib.request
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import yaml
 from roundtruth.annotations import ANSWERS, IMAGES, ROUND_LABELS, from_parquet, to_parquet
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.project_files import load_project
+from roundtruth.rounds.failing_images import write_failing_images
 from roundtruth.rounds.folder import rounds_folder
 from roundtruth.rounds.plan import plan_round
 from roundtruth.rounds.planned import PLANNED, RoundPlan
@@ -71,7 +73,8 @@ class Opened:
 
     def __init__(self, storage, project, client, key=ROUND, **changes):
         self.storage, self.project, self.client, self.key = storage, project, client, key
-        self.folder = put_large_round(storage, project, key, COUNT, thumbnails=10, **changes)
+        sizes = {"images": COUNT, "thumbnails": 10}
+        self.folder = put_large_round(storage, project, key, **(sizes | changes))
         self.base = f"/labeling/projects/{project.project}/rounds/{key}"
 
     def get(self, path="", status=200):
@@ -85,9 +88,14 @@ class Opened:
     def table(self, name, schema):
         return from_parquet(self.storage.read(self.folder.uri / name), schema, name=name)
 
-    def another(self, key):
+    def result(self, name):
+        """Where a result of the recorded round lies: what another attempt makes again is not it."""
+        digest = hashlib.sha256(self.storage.read(self.folder.record)).hexdigest()
+        return self.folder.recorded(digest).uri / name
+
+    def another(self, key, **changes):
         """A round that a test may change."""
-        return Opened(self.storage, self.project, self.client, key)
+        return Opened(self.storage, self.project, self.client, key, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +109,8 @@ def places_of_all(sandbox, airflow_app, client_of, tmp_path_factory):
     storage, viewer = open_store(sandbox.endpoint_url), client_of("viewer")
 
     def add(name, **changes):
-        content = project_content(project=name, root=f"s3://{BUCKET}/{name}", budget_usd=100, **changes)
+        own = {"root": f"s3://{BUCKET}/{name}", "dataset": {"name": name}, "budget_usd": 100}
+        content = project_content(project=name, **own, **changes)
         path = folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
         return storage, load_project(path), viewer
@@ -193,17 +202,60 @@ def test_a_waiting_approval_is_shown_with_the_link_to_answer(opened, monkeypatch
     assert link["data-opens"] == "airflow"
 
 
-def test_a_check_that_names_a_part_of_its_images_says_so_and_names_the_right_ones(opened):
-    """The verdict lists a hundred images; one that the plan does not hold takes no other one's name."""
-    opened = opened.another("many-failed")
+def test_on_aws_the_page_links_to_the_console_the_portal_and_data_docs(opened, monkeypatch):
+    from ground_truth.hooks import GroundTruthHook
+    from labeling_ui import live_jobs
+
+    before = opened.get().text
+    assert "sagemaker" not in before, "the sandbox has neither"
+    assert re.search(r'<a href="[^"]+/data_docs/index.html" data-opens="window">Data Docs', before)
+    live_jobs.forget()
+    monkeypatch.setattr(GroundTruthHook, "is_aws", True)
+    domain = "abc.labeling.us-east-1.sagemaker.aws"
+    monkeypatch.setattr(GroundTruthHook, "labeling_portal_domain", lambda hook, workteam_arn: domain)
+    html = unescape(opened.get().text)
+    live_jobs.forget()
+    assert f'href="https://{domain}" data-opens="window">Workers\' portal' in html
+    assert f"groundtruth?region=us-east-1#/labeling-jobs/details/pens-{ROUND}-1" in html
+
+
+def change_the_failed_check(opened, **changes):
+    """The one failed check of the round, as its verdict has it."""
     content = msgspec.json.decode(opened.storage.read(opened.folder.quality))
-    [check] = content["warnings"]
+    content["warnings"][0] |= changes
+    opened.storage.write(opened.result("quality.json"), msgspec.json.encode(content))
+
+
+def test_every_failing_image_of_a_check_can_be_reached(opened):
+    """The verdict names a hundred; the table beside it all of them, which the gallery pages through."""
+    count = 240
+    opened = opened.another("hundreds-failed", images=300)
+    images = opened.table("images.parquet", IMAGES)
+    refs = images["source_ref"][:count].tolist()
+    change_the_failed_check(opened, images=refs[:100], image_count=count, failed_rows=count)
+    write_failing_images(
+        opened.storage, opened.folder, {("labels", "box_side"): refs, ("images", "other"): refs[:3]}
+    )
+    assert '/images?check=box_side">240 images<' in opened.get().text
+    found = []
+    for page in range(1, 6):
+        found += names_shown(opened.get(f"/images?check=box_side&order=plan&page={page}").text)
+    assert found == [ref.rpartition("/")[2] for ref in refs]
+    # the last of them says why it is among them, and leads to the one before it
+    page = opened.page(f"/images/{count - 1}?check=box_side&order=plan")
+    assert "box_side : The shorter side of a box is at least 2 px" in page.text
+    assert page.all("a", id="before")[0]["href"].endswith(f"/images/{count - 2}?check=box_side&order=plan")
+    assert "What was noticed" not in opened.page(f"/images/{count}").text
+
+
+def test_a_check_that_names_a_part_of_its_images_says_so_and_names_the_right_ones(opened):
+    """Of an earlier roundtruth, a hundred; one that the plan does not hold takes no other one's name."""
+    opened = opened.another("many-failed")
     refs = opened.table("images.parquet", IMAGES)["source_ref"]
-    check["images"] = [refs[4], f"s3://{BUCKET}/not-in-the-plan.png", refs[9]]
-    check["image_count"] = check["failed_rows"] = 250
-    opened.storage.write(opened.folder.quality, msgspec.json.encode(content))
+    named = [refs[4], f"s3://{BUCKET}/not-in-the-plan.png", refs[9]]
+    change_the_failed_check(opened, images=named, image_count=250, failed_rows=250)
     html = opened.get().text
-    assert '/images?check=box_side">first 2 of 250 images<' in html
+    assert '/images?check=box_side">2 of 250 images<' in html
     for number in (4, 9):
         name = refs[number].rpartition("/")[2]
         assert f'/images/{number}?check=box_side">{name}<' in html
@@ -247,7 +299,7 @@ def test_a_round_that_is_labeled_again_says_whose_labels_these_are(opened):
 
 def test_a_broken_file_is_told_and_the_rest_is_shown(opened):
     opened = opened.another("broken")
-    opened.storage.write(opened.folder.consensus, b"{oops")
+    opened.storage.write(opened.result("consensus.json"), b"{oops")
     page = opened.page()
     assert "consensus.json cannot be read" in page.text
     assert "adds up" in page.text
@@ -420,6 +472,7 @@ def test_no_key_of_the_browser_is_taken(opened):
 def test_a_thumbnail_is_small_and_kept_by_the_browser(opened):
     sources = [one["src"] for one in opened.page("/images").all("img")]
     assert len(sources) == 48
+    assert len(opened.get("/images").content) < 150_000, "boxes and legend included"
     small = [one for one in sources if "/thumbnail?v=" in one]
     assert (
         len(small) == 10

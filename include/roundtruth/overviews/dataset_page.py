@@ -9,6 +9,7 @@ from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.latest import LatestPointer, PointerMove, read_latest
 from roundtruth.datasets.versions import VersionRecord
 from roundtruth.overviews.etag_cache import EtagCache
+from roundtruth.overviews.paging import page_span
 from roundtruth.overviews.published_versions import Published, read_published, version_names
 
 VERSIONS_A_PAGE = 20
@@ -57,10 +58,8 @@ def read_dataset_page(cache: EtagCache, dataset: DatasetFolder, page: int = 1) -
     """
     names = version_names(cache, dataset)
     pointer = read_latest(cache.storage, dataset)
-    pages = max(1, -(-len(names) // VERSIONS_A_PAGE))
-    page = min(max(page, 1), pages)
-    start = (page - 1) * VERSIONS_A_PAGE
-    shown = names[start : start + VERSIONS_A_PAGE]
+    span = page_span(page, size=VERSIONS_A_PAGE, total=len(names))
+    shown = names[span.part]
     current = pointer.version if pointer else None
     wanted = dict.fromkeys([*shown, *([current] if current else [])])
     found = _read_all(cache, dataset, list(wanted))
@@ -73,8 +72,8 @@ def read_dataset_page(cache: EtagCache, dataset: DatasetFolder, page: int = 1) -
         current=found.get(current) if current else None,
         names=names,
         entries=entries,
-        page=page,
-        pages=pages,
+        page=span.page,
+        pages=span.pages,
         moves=tuple(reversed(moves))[:MOVES_SHOWN],
         moves_in_all=len(moves),
         most_images=max((one.record.images for one in entries), default=0),

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from roundtruth.arrow_columns import Ints, codes, places_in
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.round_files import RoundFiles, first_table, read_table
+from roundtruth.overviews.failing_images import failing_images
+from roundtruth.overviews.paging import page_span
+from roundtruth.overviews.round_files import RoundFiles, read_table, result_table
 from roundtruth.overviews.round_images import RoundImages
 from roundtruth.overviews.shown_names import ShownNames
 
@@ -59,7 +61,7 @@ def gallery_order(
     if query.status:
         wanted &= images.status == query.status
     if query.check:
-        wanted &= _failing(files, images, query.check)
+        wanted &= _members(images, failing_images(cache, files, query.check))
     if query.category or query.worker:
         wanted &= _drawn_on(cache, files, images, query, names)
     numbers = np.flatnonzero(wanted)
@@ -72,10 +74,9 @@ def gallery_order(
 
 def gallery_page(order: Ints, page: int, *, size: int = PAGE) -> GalleryPage:
     """A page of an order; a number that is too large or too small gives the last or the first page."""
-    pages = max(1, -(-len(order) // size))
-    page = min(max(page, 1), pages)
-    numbers = order[(page - 1) * size : page * size]
-    return GalleryPage(numbers=tuple(numbers.tolist()), page=page, pages=pages, found=len(order))
+    span = page_span(page, size=size, total=len(order))
+    numbers = tuple(order[span.part].tolist())
+    return GalleryPage(numbers=numbers, page=span.page, pages=span.pages, found=len(order))
 
 
 def neighbours(order: Ints, number: int) -> tuple[int | None, int | None, int | None]:
@@ -102,11 +103,6 @@ def look_first(files: RoundFiles, images: RoundImages, most: int) -> list[int]:
     return chosen
 
 
-def _failing(files: RoundFiles, images: RoundImages, check: str) -> Bools:
-    named = [one.images for one in (files.verdict.failed if files.verdict else ()) if one.check == check]
-    return _members(images, [ref for refs in named for ref in refs])
-
-
 def _members(images: RoundImages, source_refs: Sequence[str]) -> Bools:
     found = np.zeros(len(images), bool)
     found[[number for number in images.numbers_of(list(source_refs)) if number is not None]] = True
@@ -130,11 +126,11 @@ def _drawn_on(
                 rows &= _has_category(table, query.category, names)
             _mark(found, images, table, rows)
     if query.category and not query.worker:
-        for uris in (
-            files.results(files.folder.labels.name),
-            (files.folder.stage("merged-labels.parquet"),),
+        columns = ("source_ref", "category")
+        for table in (
+            result_table(cache, files, files.folder.labels.name, columns),
+            read_table(cache, files.folder.stage("merged-labels.parquet"), columns),
         ):
-            table = first_table(cache, uris, ("source_ref", "category"))
             if table is not None:
                 _mark(found, images, table, _has_category(table, query.category, names))
     return found

@@ -12,7 +12,7 @@ from roundtruth.annotations import PUBLISHABLE
 from roundtruth.arrow_columns import integer_array, places_in, strings
 from roundtruth.datasets.boxes import PixelBox, upright_box, upright_size
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.round_files import RoundFiles, first_table, read_table
+from roundtruth.overviews.round_files import RoundFiles, read_table, result_table, side_by_side
 from roundtruth.overviews.round_images import RoundImages
 from roundtruth.overviews.shown_names import ShownNames
 
@@ -95,8 +95,11 @@ def shown_images(
     """Some images of a round with their boxes, in the order of ``numbers``."""
     bare = [_image(images, number) for number in numbers]
     drawn = {number: _Drawn() for number in numbers}
-    _add_answers(cache, files, images, bare, drawn, names)
-    _add_labels(cache, files, bare, drawn, names)
+    side_by_side(  # each fills fields of its own
+        cache,
+        lambda: _add_answers(cache, files, images, bare, drawn, names),
+        lambda: _add_labels(cache, files, bare, drawn, names),
+    )
     return [_with_boxes(image, drawn[image.number]) for image in bare]
 
 
@@ -158,7 +161,7 @@ def _add_labels(
 ) -> None:
     """Final labels of what may be published; of the others what the consensus said before the checks."""
     folder = files.folder
-    final = first_table(cache, files.results(folder.labels.name), _LABELS)
+    final = result_table(cache, files, folder.labels.name, _LABELS)
     publishable = [image for image in bare if final is not None and image.status in PUBLISHABLE]
     others = [image for image in bare if image not in publishable]
     found = list(_rows_of(final, publishable))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -10,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from roundtruth.errors import RoundError, RoundtruthError, StorageError
+from roundtruth.errors import RoundError, StorageError
+from roundtruth.overviews.background import run_in_background
 from roundtruth.overviews.etag_cache import EtagCache
 from roundtruth.overviews.open_rounds import OpenRound, read_open
 from roundtruth.overviews.round_summaries import (
@@ -24,14 +24,13 @@ from roundtruth.project import Project
 from roundtruth.rounds.folder import rounds_folder
 from roundtruth.rounds.names import round_order
 
-log = logging.getLogger(__name__)
-
 SUMMARY_SECONDS = 5.0  # a list that somebody pages, sorts and filters is not asked for anew each time
 FOLDERS_SECONDS = 60.0  # rounds that no run tells of come by the command line
 ACTIVE_SECONDS = 5.0
 RESTING_SECONDS = 120.0  # a round whose run is over changes only by a new run, which is asked for at once
 PATIENCE_SECONDS = 1.0  # for another request that reads the same; then the rows of before are shown
 MOST_PATIENCE_SECONDS = 20.0  # where there are none yet
+FIRST_READ = 50  # rounds that one look reads; the others follow in the background, so many at once
 
 _NONE = Summaries()
 
@@ -63,7 +62,8 @@ class ProjectRounds:
     objects of all rounds, which may take seconds. They are read in the background, while recorded rounds come
     from the summaries and running ones from their runs at once. Nor does anybody wait for rounds that rest,
     once they were read: they are asked again in the background. While one request reads, which takes as long
-    as S3 does, others are shown the rows of before.
+    as S3 does, others are shown the rows of before. Of thousands that have no summary (an earlier roundtruth
+    wrote none) the first look shows the newest alone, and the next ones what was read meanwhile.
 
     :param now: seconds of a clock that never goes back.
     :param in_background: runs what nobody waits for.
@@ -79,7 +79,7 @@ class ProjectRounds:
         self._cache = cache
         self._project = project
         self._now = now
-        self._in_background = in_background or _in_a_thread
+        self._in_background = in_background or run_in_background
         self._summaries: _Kept | None = None
         self._folders: _Kept | None = None
         self._listed = False
@@ -87,6 +87,8 @@ class ProjectRounds:
         self._open: dict[str, _Kept] = {}
         self._broken: dict[str, str] = {}
         self._asking = False
+        self._reading = False
+        self._left_out = False
         self._last: tuple[ListedRound, ...] | None = None
         self._lock = threading.RLock()  # what runs in the background may run at once, as in tests
 
@@ -96,6 +98,7 @@ class ProjectRounds:
         signs: Mapping[str, object],
         *,
         failed: Collection[str] = (),
+        at_once: Collection[str] = (),
         patience: float = PATIENCE_SECONDS,
     ) -> tuple[ListedRound, ...]:
         """All rounds, the newest first.
@@ -103,13 +106,14 @@ class ProjectRounds:
         :param active: the rounds with a run that has not ended.
         :param signs: of each round with a run, what changes when the run does.
         :param failed: rounds whose run failed, perhaps before it wrote the first file.
+        :param at_once: rounds that are wanted now, however many there are.
         :param patience: seconds to wait for another request that reads, before the last rows are shown.
         :raises StorageError: when S3 refuses, or the bucket is missing, or nothing was read yet and S3 keeps
             another request waiting.
         """
         with self._turn(patience if self._last is not None else MOST_PATIENCE_SECONDS) as ours:
             if ours:  # of many people who look at the same moment, one reads
-                self._last = self._read(active, signs, failed)
+                self._last = self._read(active, signs, failed, at_once)
         if self._last is None:
             raise StorageError(
                 f"S3 has not told of the rounds of project {self._project.project} for "
@@ -127,10 +131,15 @@ class ProjectRounds:
                 self._lock.release()
 
     def _read(
-        self, active: Mapping[str, object], signs: Mapping[str, object], failed: Collection[str]
+        self,
+        active: Mapping[str, object],
+        signs: Mapping[str, object],
+        failed: Collection[str],
+        at_once: Collection[str],
     ) -> tuple[ListedRound, ...]:
         summaries = self._stored()
         keys = self._keys(summaries) | set(active) | set(failed)
+        keys -= self._leave_out(keys - {*active, *at_once}, summaries, signs)
         recorded = self._recorded(summaries, keys, active, signs)
         wanted = [key for key in keys if key not in recorded or key in active]
         opened = dict(zip(wanted, self._opened(wanted, active, signs), strict=True))
@@ -158,8 +167,34 @@ class ProjectRounds:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the folders were listed at least once; before, rounds that failed may be missing."""
-        return self._listed
+        """Whether all rounds are listed; before, some that are not in the summaries may be missing."""
+        return self._listed and not self._left_out
+
+    def _leave_out(self, keys: set[str], summaries: Summaries, signs: Mapping[str, object]) -> set[str]:
+        """The rounds of which nothing was read yet, but the newest: nobody waits for thousands of them."""
+        known = {one.round for one in summaries.rounds} | self._made.keys() | self._open.keys()
+        unknown = sorted(keys - known, key=round_order, reverse=True)
+        left = unknown if self._reading else unknown[FIRST_READ:]
+        self._left_out = bool(left)
+        if left and not self._reading:
+            self._reading = True
+            self._in_background(lambda: self._read_left_out(left, signs))
+        return set(left)
+
+    def _read_left_out(self, keys: Sequence[str], signs: Mapping[str, object]) -> None:
+        try:
+            for start in range(0, len(keys), FIRST_READ):
+                some = keys[start : start + FIRST_READ]
+                made, broken = self._ask(some)
+                rest = [key for key in some if key not in made]
+                read = list(self._cache.storage.run_many(self._read_open, rest))
+                until = self._now() + RESTING_SECONDS
+                with self._lock:
+                    self._keep(some, made, broken)
+                    for key, one in zip(rest, read, strict=True):
+                        self._open.setdefault(key, _Kept(value=one, until=until, sign=signs.get(key)))
+        finally:
+            self._reading = False
 
     def _keys(self, summaries: Summaries) -> set[str]:
         """The names of all folders; while they are older than the summaries, the rounds of these too."""
@@ -263,13 +298,3 @@ class ProjectRounds:
         """A run of a recorded round mostly finds that all is done; only another attempt labels anew."""
         one, done = opened.get(key), recorded.get(key)
         return None if one and done and one.attempt <= done.attempt else one
-
-
-def _in_a_thread(action: Callable[[], None]) -> None:
-    def run() -> None:
-        try:
-            action()
-        except RoundtruthError as error:  # the next request that has to wait for it tells
-            log.warning("The rounds could not be read in the background: %s", error)
-
-    threading.Thread(target=run, name="rounds-in-background", daemon=True).start()

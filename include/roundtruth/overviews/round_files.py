@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -44,13 +44,14 @@ class RoundFiles:
     labeled_again: bool = field(default=False)  # a newer attempt than the recorded one is under way
     recorded: RoundFolder | None = None  # the results as round.json names them
 
-    def results(self, name: str) -> tuple[ObjectUri, ...]:
-        """Where a result lies, the best place first.
+    def results(self, name: str) -> tuple[tuple[ObjectUri, bool], ...]:
+        """Where a result lies, the best place first, and whether it stays there as it is for good.
 
         As it was recorded, while another attempt or a rebuild makes it again; before a round is recorded, or
         where an earlier roundtruth did it, only its folder has it.
         """
-        return tuple(one.uri / name for one in (self.recorded, self.folder) if one is not None)
+        places = ((self.recorded, True), (self.folder, False))
+        return tuple((one.uri / name, stays) for one, stays in places if one is not None)
 
 
 def read_round(cache: EtagCache, folder: RoundFolder) -> RoundFiles | None:
@@ -69,30 +70,40 @@ def read_round(cache: EtagCache, folder: RoundFolder) -> RoundFiles | None:
 
 
 def _read_round(cache: EtagCache, folder: RoundFolder) -> RoundFiles | None:
-    plan = cache.read(folder.plan, decode_plan, kind="plan")
+    plan, (found, problem), attempt = side_by_side(
+        cache,
+        lambda: cache.read(folder.plan, decode_plan, kind="plan"),
+        lambda: _unless_broken(cache, ((folder.record, False),), _record_and_digest),
+        lambda: current_attempt(cache.storage, folder).attempt,
+    )
     if plan is None:
         return None
-    found, problem = _unless_broken(cache, (folder.record,), _record_and_digest)
     record, recorded = (found[0], folder.recorded(found[1])) if found else (None, None)
-    plan = of_attempt(plan, current_attempt(cache.storage, folder).attempt)
+    plan = of_attempt(plan, attempt)
     files = RoundFiles(
         folder=folder,
         plan=plan,
-        jobs=round_jobs(cache.storage, folder, plan),
+        jobs=(),
         record=record,
         recorded=recorded,
         labeled_again=record is not None and plan.attempt > record.attempt,
     )
-    wanted: list[tuple[ObjectUri, Callable[[bytes], Any]]] = [
-        (folder.quality, Verdict.from_json),
-        (folder.consensus, decode_report),
-    ]
-    (verdict, *why), (report, *also) = cache.storage.run_many(
-        lambda one: _unless_broken(cache, files.results(one[0].name), one[1]), wanted
+    jobs, (verdict, why), (report, also) = side_by_side(
+        cache,
+        lambda: round_jobs(cache.storage, folder, plan),
+        lambda: _unless_broken(cache, files.results(folder.quality.name), Verdict.from_json),
+        lambda: _unless_broken(cache, files.results(folder.consensus.name), decode_report),
     )
-    return replace(
-        files, verdict=verdict, report=report, problems=tuple(filter(None, (problem, *why, *also)))
-    )
+    problems = tuple(filter(None, (problem, why, also)))
+    return replace(files, jobs=jobs, verdict=verdict, report=report, problems=problems)
+
+
+def side_by_side(cache: EtagCache, *readings: Callable[[], Any]) -> tuple[Any, ...]:
+    """The results of several readings at once: one waits for S3 as long as the slowest does, not as all do.
+
+    :raises RoundtruthError: what the first of them that fails raises.
+    """
+    return tuple(cache.storage.run_many(lambda reading: reading(), readings))
 
 
 def decode_plan(data: bytes) -> RoundPlan:
@@ -139,12 +150,12 @@ def read_table(
 REPEATED = ("source_ref", "job", "worker", "category", "ground_truth_category", "status", "reason")
 
 
-def first_table(cache: EtagCache, uris: Iterable[ObjectUri], columns: tuple[str, ...]) -> pa.Table | None:
-    """As ``read_table``, of the first of these places that has one.
+def result_table(cache: EtagCache, files: RoundFiles, name: str, columns: tuple[str, ...]) -> pa.Table | None:
+    """As ``read_table``, of a result of the round by its file's name, from the best place that has it.
 
     :raises RoundError: when it is no Parquet file.
     """
-    tables = (read_table(cache, uri, columns) for uri in uris)
+    tables = (read_table(cache, uri, columns, immutable=immutable) for uri, immutable in files.results(name))
     return next((table for table in tables if table is not None), None)
 
 
@@ -153,16 +164,16 @@ def _record_and_digest(data: bytes) -> tuple[RoundRecord, str]:
 
 
 def _unless_broken(
-    cache: EtagCache, uris: tuple[ObjectUri, ...], decode: Callable[[bytes], Found]
+    cache: EtagCache, places: tuple[tuple[ObjectUri, bool], ...], decode: Callable[[bytes], Found]
 ) -> tuple[Found | None, str]:
     """What the first file that is there holds, and why it cannot be read: a page shows what can be.
 
     :raises StorageError: when S3 refuses.
     """
     try:
-        found = (cache.read(uri, decode, kind="file") for uri in uris)
+        found = (cache.read(uri, decode, kind="file", immutable=stays) for uri, stays in places)
         return next((one for one in found if one is not None), None), ""
     except StorageError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RoundtruthError) as error:
-        return None, f"{uris[-1].name} cannot be read: {error}"
+        return None, f"{places[-1][0].name} cannot be read: {error}"

@@ -12,7 +12,7 @@ from roundtruth.annotations import DISPUTED, FAILED, STATUSES, UNLABELED, UNREAD
 from roundtruth.arrow_columns import Ints, codes, floats, integers, places_in, strings
 from roundtruth.errors import RoundError
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.round_files import RoundFiles, decode_plan, first_table, read_table
+from roundtruth.overviews.round_files import RoundFiles, decode_plan, read_table, result_table
 from roundtruth.rounds.folder import RoundFolder
 
 Table = Any  # pyarrow has no types
@@ -84,7 +84,7 @@ def read_images(cache: EtagCache, files: RoundFiles) -> RoundImages:
         raise RoundError(
             f"{uri} is gone, the plan of round {folder.key!r} names it; restore it in the bucket."
         )
-    final = first_table(cache, files.results(folder.images.name), _FINAL)
+    final = result_table(cache, files, folder.images.name, _FINAL)
     table = final if final is not None else read_table(cache, folder.stage("merged-images.parquet"), _FINAL)
     if table is not None:
         return _merged(planned, table, final=final is not None)

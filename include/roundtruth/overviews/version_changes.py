@@ -14,6 +14,7 @@ from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.table_rows import integers_of, places_of, rows_of, taken, values_of
 from roundtruth.datasets.version_rows import VersionRows
 from roundtruth.overviews.etag_cache import EtagCache
+from roundtruth.overviews.paging import page_span
 from roundtruth.overviews.published_versions import Published, read_version_rows, require_published
 
 KINDS = ("relabeled", "added", "removed", "replaced", "moved")
@@ -21,7 +22,7 @@ IMAGES_A_PAGE = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownBox:
+class ComparedBox:
     """A box in pixels of the upright image; ``change`` is empty where it stayed as it is."""
 
     category: str
@@ -41,7 +42,7 @@ class Side:
     split: str
     width: int
     height: int
-    boxes: tuple[ShownBox, ...]
+    boxes: tuple[ComparedBox, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +84,8 @@ def read_changes(
     counts = {name: len(refs[name]) for name in KINDS}
     if kind not in KINDS:
         kind = next((name for name in KINDS if counts[name]), KINDS[0])
-    pages = max(1, -(-counts[kind] // IMAGES_A_PAGE))
-    page = min(max(page, 1), pages)
-    shown = refs[kind][(page - 1) * IMAGES_A_PAGE : page * IMAGES_A_PAGE]
+    span = page_span(page, size=IMAGES_A_PAGE, total=counts[kind])
+    shown = refs[kind][span.part]
     return ChangesOverview(
         old=sides[0],
         new=sides[1],
@@ -93,8 +93,8 @@ def read_changes(
         counts=counts,
         kind=kind,
         images=_changed_images(before, after, found, shown),
-        page=page,
-        pages=pages,
+        page=span.page,
+        pages=span.pages,
     )
 
 
@@ -164,7 +164,7 @@ def _side(
         stored: Place = (box.left, box.top, box.width, box.height)
         upright = upright_box(box, image["width"], image["height"], image["orientation"])
         shown.append(
-            ShownBox(
+            ComparedBox(
                 category=category,
                 left=upright.left,
                 top=upright.top,

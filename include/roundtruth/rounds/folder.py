@@ -81,6 +81,11 @@ class RoundFolder:
         return self.uri / "quality.json"
 
     @property
+    def failing_images(self) -> ObjectUri:
+        """All images of the checks that failed on more than quality.json names; mostly not there."""
+        return self.uri / "failing-images.parquet"
+
+    @property
     def data_docs(self) -> ObjectUri:
         """The folder of Great Expectations' Data Docs."""
         return self.uri / "data_docs"
@@ -91,7 +96,7 @@ class RoundFolder:
         return self.uri / "known-images.tsv"
 
     def stage(self, name: str) -> ObjectUri:
-        """A table that one stage hands to the next, such as ``consensus/labels.parquet``."""
+        """A table that one stage hands to the next, such as ``consensus-labels.parquet``."""
         return self.uri / "stages" / name
 
     def relabel_plan(self, number: int, attempt: int = 1) -> ObjectUri:

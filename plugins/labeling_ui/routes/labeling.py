@@ -13,7 +13,7 @@ from labeling_ui import deployment
 from labeling_ui.access import ReadableProjects, broken_projects, reads_some_dag, rights_of
 from labeling_ui.live_jobs import job_page
 from labeling_ui.pages import addresses, render
-from labeling_ui.project_lists import ProjectList, list_project, with_counters
+from labeling_ui.project_lists import ProjectList, list_projects, with_counters
 from labeling_ui.round_list import GROUPS, PAGE_SIZES, SORTS, Row, page_of, sort_rows
 from labeling_ui.visible_lists import visible_list
 from roundtruth.rounds.folder import round_folder
@@ -55,7 +55,8 @@ def rounds(
     per = per if per in PAGE_SIZES else PAGE_SIZES[1]
     wanted = [one for one in projects if project in ("", one.project)]
     rights = rights_of([one.project for one in wanted], user)
-    lists = [visible_list(list_project(one, session), rights[one.project]) for one in wanted]
+    listed = list_projects(wanted, session)
+    lists = [visible_list(one, rights[one.project.project]) for one in listed]
     rows = [row for one in lists for row in one.rows if state in ("", row.group)]
     shown = page_of(sort_rows(rows, sort, descending=descending), page, per)
     live, problems = with_counters(lists, shown.rows)

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from labeling_ui import dag_runs, round_pages
 from labeling_ui.access import ConnectionDep, ProjectRights, ReadableProject
 from labeling_ui.image_addresses import image_origins, lead_to_image
+from labeling_ui.live_jobs import workers_portal
 from labeling_ui.pages import COMMON_HEADERS, addresses, render
 from labeling_ui.round_reads import (
     OpenedRound,
@@ -27,7 +28,8 @@ from roundtruth.overviews.round_agreement import (
     confusion_matrix,
     workers_worst_first,
 )
-from roundtruth.overviews.round_progress import conservation, funnel
+from roundtruth.overviews.round_files import side_by_side
+from roundtruth.overviews.round_progress import conservation, funnel, job_progress
 from roundtruth.overviews.thumbnail_reads import thumbnail_of
 from roundtruth.thumbnails import CONTENT_TYPE
 
@@ -83,8 +85,13 @@ def round_page(
             request, "round_empty.html", project=project, key=round_key, row=row, approvals=approvals
         )
     files = opened.files
-    jobs, live_problem = round_pages.shown_jobs(opened)
-    first = opened.shown(gallery_page(opened.order(GalleryQuery()), 1, size=FIRST_LOOK).numbers)
+    numbers = gallery_page(opened.order(GalleryQuery()), 1, size=FIRST_LOOK).numbers
+    progress, first = side_by_side(
+        connection.cache,
+        lambda: job_progress(connection.cache, files),
+        lambda: opened.shown(numbers),
+    )
+    jobs, live_problem = round_pages.shown_jobs(opened, progress)
     # Last: it may begin to list all rounds in the background, and this page's own reads would queue behind.
     row = round_pages.row_of(project, round_key, session, rights)
     return render(
@@ -106,11 +113,13 @@ def round_page(
         sum=conservation(files, opened.images),
         counts=opened.images.counts(),
         first=first,
+        legend=round_pages.legend_of(first),
         thumbnails=opened.with_thumbnail(first),
         histogram=agreement_histogram(opened.images),
         confusion=confusion_matrix(files.report.agreement.confusion) if files.report else None,
         workers=workers_worst_first(files.report) if files.report else [],
         checks=round_pages.shown_checks(opened),
+        portal=workers_portal(project.aws_conn_id, project.labeling.workteam_arn),
         docs=connection.object_page(files.folder.data_docs / "index.html") if files.verdict else None,
         query={},
         **_words(),
@@ -138,6 +147,7 @@ def round_images(
             project.project, key, **asked, page=number if number > 1 else None
         ),
         images=shown,
+        legend=round_pages.legend_of(shown),
         thumbnails=opened.with_thumbnail(shown),
         query=asked,
         filter=query,
@@ -174,7 +184,7 @@ def round_image(
         after=after,
         place=place,
         found=len(order),
-        checks=[one.check for one in round_pages.shown_checks(opened) if number in one.numbers],
+        checks=round_pages.failed_checks_of(opened, number),
         query=_asked(query),
         **_words(),
     )

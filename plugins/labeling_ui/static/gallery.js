@@ -1,40 +1,20 @@
-// The gallery: which boxes are shown stays from page to page, and arrow keys turn the pages.
+// The gallery: its legend switches workers and classes on and off on all images, and arrow keys turn the pages.
 "use strict";
 (() => {
-  const KEY = "roundtruth.layers";
-  const boxes = [...document.querySelectorAll("fieldset.layers input")];
-  const kept = (() => {
-    try {
-      return JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
-    } catch {
-      return {}; // no storage in this browser, or not ours
-    }
-  })();
-  for (const box of boxes) {
-    if (typeof kept[box.id] === "boolean") box.checked = kept[box.id];
-    box.addEventListener("change", () => {
-      kept[box.id] = box.checked;
-      try {
-        sessionStorage.setItem(KEY, JSON.stringify(kept));
-      } catch {
-        // It is forgotten with this page.
-      }
-    });
-  }
-  // Switched off on the page of an image, see image_viewer.js.
-  const areKeysOff = () => {
-    try {
-      return localStorage.getItem("roundtruth.shortcuts-off") !== null;
-    } catch {
-      return false;
-    }
-  };
+  // Boxes name their class by its place in the legend: a page holds some hundred of them.
+  const classes = [...document.querySelectorAll(".legend [data-shows]")].map((box) => `class ${box.dataset.shows}`);
+  const layers = [...document.querySelectorAll(".boxes [data-layer]")];
+  const boxes = [...document.querySelectorAll(".boxes [data-class]")];
+  boxLayers.start((isOn) => {
+    for (const layer of layers) layer.toggleAttribute("hidden", !isOn(`who ${layer.dataset.layer}`));
+    for (const box of boxes) box.toggleAttribute("hidden", !isOn(classes[box.dataset.class]));
+  });
   document.addEventListener("keydown", (event) => {
-    if (areKeysOff()) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    if (event.target instanceof Element && event.target.closest("input, select, textarea, .scroll")) return;
+    if (boxLayers.keysAreOff() || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (event.target instanceof Element && event.target.closest("input:not([type=checkbox]), select, textarea, .scroll")) return;
     const way = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
     const link = way && document.querySelector(`.pagination a[rel="${way}"]`);
     if (link) link.click();
+    else if (boxLayers.press(event.key)) event.preventDefault();
   });
 })();

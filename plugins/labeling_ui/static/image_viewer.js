@@ -1,73 +1,15 @@
-// One image: boxes on and off by worker and class, zoom, keys. Everything that is shown stands in the page
+// One image: its boxes on and off, see box_layers.js; zoom, keys. Everything that is shown stands in the page
 // already; without this script all boxes are shown and the image fits its place.
 
 const image = document.querySelector("#image");
 const panel = document.querySelector(".panel");
-const KEPT = "roundtruth.hidden"; // what is off stays off from image to image
 
-// --- what is off
-
-const hidden = new Set(read());
-
-function read() {
-  try {
-    const found = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
-    return Array.isArray(found) ? found.filter((one) => typeof one === "string") : [];
-  } catch {
-    return []; // no storage in this browser, or not ours
-  }
-}
-
-function keep() {
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify([...hidden]));
-  } catch {
-    // It is forgotten with this page.
-  }
-}
-
-// Workers and classes may be called alike: each kind has names of its own. Ground Truth's boxes are off at first.
-const nameOf = (box) =>
-  box.id === "names" ? "names" : box.dataset.toggles !== undefined ? `who ${box.dataset.toggles}` : `class ${box.dataset.shows}`;
-const startsOff = (name) => name === "names" || name === "who ground-truth";
-const isOn = (name) => hidden.has(name) === startsOff(name);
-
-function set(name, on) {
-  if (on === startsOff(name)) hidden.add(name);
-  else hidden.delete(name);
-}
-
-function show() {
-  for (const box of toggles) box.checked = isOn(nameOf(box));
+boxLayers.start((isOn) => {
   if (!image) return;
   for (const layer of image.querySelectorAll(".layer")) layer.toggleAttribute("hidden", !isOn(`who ${layer.dataset.layer}`));
   for (const box of image.querySelectorAll(".box")) box.toggleAttribute("hidden", !isOn(`class ${box.dataset.category}`));
   image.classList.toggle("named", isOn("names"));
-}
-
-const toggles = [...panel.querySelectorAll('.toggles input[type="checkbox"]')];
-for (const box of toggles) {
-  box.addEventListener("change", () => {
-    set(nameOf(box), box.checked);
-    keep();
-    show();
-  });
-}
-show();
-
-function flip(box) {
-  if (!box) return;
-  box.checked = !box.checked;
-  box.dispatchEvent(new Event("change"));
-}
-
-function flipEverybody() {
-  const people = toggles.filter((box) => box.dataset.toggles !== undefined && box.dataset.toggles !== "ground-truth");
-  const on = people.some((box) => !box.checked);
-  for (const box of people) set(nameOf(box), on);
-  keep();
-  show();
-}
+});
 
 // --- objects in doubt
 
@@ -170,29 +112,12 @@ const zoomKeys = {
 };
 const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-// Keys without Ctrl or Alt get in the way of who speaks to the machine (WCAG 2.1.4): they can be switched off.
-const KEYS_OFF = "roundtruth.shortcuts-off";
 const shortcuts = document.querySelector("#shortcuts");
 
-function areOff() {
-  try {
-    return localStorage.getItem(KEYS_OFF) !== null;
-  } catch {
-    return false; // no storage in this browser: on, until it is switched off on this page
-  }
-}
-
 if (shortcuts) {
-  shortcuts.checked = !areOff();
+  shortcuts.checked = !boxLayers.keysAreOff();
   shortcuts.closest("[hidden]").hidden = false;
-  shortcuts.addEventListener("change", () => {
-    try {
-      if (shortcuts.checked) localStorage.removeItem(KEYS_OFF);
-      else localStorage.setItem(KEYS_OFF, "1");
-    } catch {
-      // It is forgotten with this page.
-    }
-  });
+  shortcuts.addEventListener("change", () => boxLayers.switchKeys(shortcuts.checked));
 }
 
 function follow(id) {
@@ -210,17 +135,9 @@ function press(event) {
   } else if (key === "ArrowLeft") follow("before");
   else if (key === "ArrowRight") follow("after");
   else if (image && zoomKeys[key]) zoomKeys[key]();
-  else if (/^[1-9]$/.test(key)) flip(workers()[Number(key) - 1]);
-  else if (key.toLowerCase() === "f") flip(toggleOf("fused"));
-  else if (key.toLowerCase() === "g") flip(toggleOf("ground-truth"));
-  else if (key.toLowerCase() === "n") flip(document.querySelector("#names"));
-  else if (key.toLowerCase() === "a") flipEverybody();
-  else return false;
+  else return boxLayers.press(key);
   return true;
 }
-
-const workers = () => toggles.filter((box) => box.dataset.toggles !== undefined && !["fused", "ground-truth"].includes(box.dataset.toggles));
-const toggleOf = (who) => toggles.find((box) => box.dataset.toggles === who);
 
 document.addEventListener("keydown", (event) => {
   if (press(event)) event.preventDefault();

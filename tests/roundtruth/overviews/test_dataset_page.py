@@ -7,10 +7,9 @@ import pytest
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder, version_name
 from roundtruth.datasets.rollback import roll_back
 from roundtruth.datasets.versions import encode_version, read_version
-from roundtruth.errors import DatasetError, LatestMovedError
+from roundtruth.errors import LatestMovedError
 from roundtruth.overviews.dataset_page import VERSIONS_A_PAGE, read_dataset_page
 from roundtruth.overviews.etag_cache import EtagCache
-from roundtruth.overviews.version_page import pull_command, read_version_page
 from roundtruth.storage import ObjectUri
 from tests.roundtruth.datasets.memory_storage import MOMENT, MemoryStorage
 from tests.roundtruth.datasets.three_versions import with_three_versions
@@ -59,8 +58,6 @@ def test_who_moved_latest_is_shown_and_what_is_withdrawn() -> None:
         ("uwe", "v0001", "v0002"),
         ("anna", "v0003", "v0001"),
     ]
-    assert read_version_page(cache, folder, "v0003").state == "withdrawn"
-    assert read_version_page(cache, folder, "v0003").current == "v0002"
 
 
 def test_a_move_by_one_who_has_not_seen_the_last_one_is_refused() -> None:
@@ -107,19 +104,3 @@ def test_hundreds_of_versions_are_paged_and_read_once() -> None:
 def test_a_dataset_without_versions() -> None:
     page = read_dataset_page(EtagCache(MemoryStorage()), DatasetFolder(ObjectUri("b", "datasets/pens")))
     assert (page.entries, page.current, page.pages) == ((), None, 1)
-
-
-def test_a_version_page_shows_the_record_and_its_card() -> None:
-    storage, project = with_three_versions()
-    folder = dataset_folder(project)
-    page = read_version_page(EtagCache(storage), folder, "v0001")
-    assert sum(page.classes["pencil"]) == 1
-    assert sum(page.classes["pen"]) == 41
-    assert sum(map(sum, page.splits.values())) == page.record.images == sum(page.boxes_an_image.values())
-    assert page.places.sum() == page.sizes.sum() == page.record.boxes == sum(page.box_areas.values())
-    assert page.card.startswith("# pens v0001\n")
-    command = "roundtruth dataset pull pens@v0001 --root s3://a-bucket/boxes --out pens"
-    assert pull_command(page.record, str(project.root_uri)) == command
-    for version in ("v0009", "latest", "../v0001"):
-        with pytest.raises(DatasetError):
-            read_version_page(EtagCache(storage), folder, version)

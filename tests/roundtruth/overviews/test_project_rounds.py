@@ -178,6 +178,47 @@ def test_with_a_summary_not_even_the_first_look_waits_for_the_folders(storage, c
     assert rounds.is_complete
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "planned"])
+def test_of_many_rounds_without_a_summary_the_first_look_reads_the_newest(
+    storage, clock, monkeypatch, recorded
+):
+    """As after an update from an earlier roundtruth: minutes of requests, which nobody waits for."""
+    monkeypatch.setattr("roundtruth.overviews.project_rounds.FIRST_READ", 4)
+    keys = [f"2026-11-{day:02}" for day in range(1, 15)]
+    for key in keys:
+        (write_recorded if recorded else write_plan)(storage, PENS, key)
+    later = []
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, later.append)
+    assert list(shown(rounds.read({}, {}))) == keys[:-5:-1]
+    assert not rounds.is_complete
+    assert list(shown(rounds.read({}, {}, at_once={keys[0]}))) == [*keys[:-5:-1], keys[0]], "who asks for it"
+    counted = Counted(storage, monkeypatch)
+    assert len(rounds.read({"2026-11-02": 1}, {})) == 6, "one that runs is read at once"
+    assert counted.requests < 12, "while the others are being read nobody else reads them, too"
+    [action] = later
+    action()
+    assert list(shown(rounds.read({}, {}))) == keys[::-1]
+    assert rounds.is_complete
+    assert set(shown(rounds.read({}, {})).values()) == {"R" if recorded else "O"}
+    assert later == [action]
+
+
+def test_what_fails_in_the_background_is_begun_again(storage, clock, monkeypatch):
+    monkeypatch.setattr("roundtruth.overviews.project_rounds.FIRST_READ", 2)
+    for day in range(1, 6):
+        write_plan(storage, PENS, f"2026-11-0{day}")
+    later = []
+    rounds = ProjectRounds(EtagCache(storage), PENS, clock, later.append)
+    assert len(rounds.read({}, {})) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "read_if_there", lambda uri: (_ for _ in ()).throw(StorageError("no answer")))
+        with pytest.raises(StorageError):
+            later.pop()()
+    assert len(rounds.read({}, {})) == 4
+    later.pop()()
+    assert len(rounds.read({}, {})) == 5
+
+
 def test_rounds_whose_folders_are_gone_leave_the_list(storage, rounds, clock):
     for key in ("a", "b"):
         write_recorded(storage, PENS, key)

@@ -42,7 +42,8 @@ class Opened:
     def __init__(self, **changes):
         self.storage = memory_storage()
         self.project = make_project(**changes)
-        self.folder = put_large_round(self.storage, self.project, ROUND, COUNT, thumbnails=0)
+        # Without copies of what was recorded, so that tests change what is shown.
+        self.folder = put_large_round(self.storage, self.project, ROUND, COUNT, thumbnails=0, copies=False)
         self.cache = EtagCache(self.storage)
 
     @property
@@ -472,3 +473,29 @@ def test_while_a_round_is_labeled_again_its_results_are_those_of_the_record(open
     assert opened.images.final
     assert any(one.fused for one in labels)
     assert [one.fused for one in opened.shown(*range(8))] == [one.fused for one in labels]
+
+
+def test_what_a_recorded_round_names_is_asked_for_once(monkeypatch):
+    """It never changes: who looks again pays for the files that may, all small, none of them a table."""
+    storage, project = memory_storage(), make_project()
+    folder = put_large_round(storage, project, ROUND, COUNT, thumbnails=0)
+    cache, asked = EtagCache(storage), []
+
+    def look():
+        files = read_round(cache, folder)
+        images, names = read_images(cache, files), shown_names(storage, project)
+        job_progress(cache, files)
+        return shown_images(cache, files, images, range(12), names)
+
+    before = look()
+    for name in ("read_if_there", "head"):
+        original = getattr(storage, name)
+        monkeypatch.setattr(
+            storage,
+            name,
+            lambda uri, name=name, original=original: asked.append((name, uri)) or original(uri),
+        )
+    assert look() == before
+    assert not [uri for _, uri in asked if "/recorded/" in uri.key]
+    assert not [uri for name, uri in asked if name == "read_if_there" and uri.key.endswith(".parquet")]
+    assert len(asked) <= 12
