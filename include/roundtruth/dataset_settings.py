@@ -18,7 +18,8 @@ class GroupBy(Settings):
     Images with the same bytes are always together.
     """
 
-    folder: int | None = Field(default=None, ge=1)  # the first so many folders below images.prefix
+    # The first so many folders below images.prefix; of an image elsewhere, imported, all its folders.
+    folder: int | None = Field(default=None, ge=1)
     pattern: str | None = None  # a regular expression that finds one group in the image's whole key
     near_duplicates: bool = False  # images that look alike; reads those that no round inspected
 

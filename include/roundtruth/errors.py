@@ -35,6 +35,10 @@ class RoundError(RoundtruthError):
     """A round cannot be planned or recorded; names project and round."""
 
 
+class RoundChangedError(RoundtruthError):
+    """Another run of a round made its files again while they were recorded; the same step may be repeated."""
+
+
 class ConsensusError(RoundtruthError):
     """Answers cannot be fused; names the job and the setting."""
 

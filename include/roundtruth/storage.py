@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
@@ -19,6 +18,7 @@ from roundtruth import boto3_calls, local_files, s3_connection
 from roundtruth.boto3_calls import is_refused_by_obstore
 from roundtruth.errors import StorageError
 from roundtruth.parallel import run_in_order
+from roundtruth.storage_errors import ExplainedErrors
 from roundtruth.stored_objects import Content, ObjectUri, StoredObject, bare_etag, stored_object
 
 if TYPE_CHECKING:
@@ -268,10 +268,12 @@ class Storage:
             raise StorageError(
                 f"{uri} is in S3, and no AWS credentials were found; set them up as for the aws command."
             )
-        with self._lock:
-            if uri.bucket not in self._stores:
-                self._stores[uri.bucket] = self._open_bucket(uri.bucket)
-            return self._stores[uri.bucket]
+        opened = self._stores.get(uri.bucket)  # without the lock, for which 64 threads would queue
+        if opened is None:
+            with self._lock:
+                opened = self._stores.get(uri.bucket) or self._open_bucket(uri.bucket)
+                self._stores[uri.bucket] = opened
+        return opened
 
     def _require_bucket(self, uri: ObjectUri) -> None:
         """Tell a missing bucket from a missing object; S3 answers both with 404."""
@@ -279,22 +281,5 @@ class Storage:
             boto3_calls.require_bucket(self._s3_client, uri)
             self._buckets_there.add(uri.bucket)
 
-    @contextmanager
-    def _explained(self, uri: ObjectUri, action: str) -> Iterator[None]:
-        """Turn the errors of obstore and of the disk into a StorageError that names the object."""
-        try:
-            yield
-        except FileNotFoundError as error:
-            if not uri.is_local:
-                self._require_bucket(uri)
-            raise StorageError(f"Cannot {action} {uri}: it does not exist.") from error
-        except OSError as error:
-            raise StorageError(f"Cannot {action} {uri}: {error.strerror or error}.") from error
-        except (BaseError, ValueError) as error:
-            if not uri.is_local and "status code: 404" in str(error):
-                self._require_bucket(uri)
-            raise StorageError(f"Cannot {action} {uri}: {_first_line(error)}.") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")
+    def _explained(self, uri: ObjectUri, action: str) -> ExplainedErrors:
+        return ExplainedErrors(uri, action, self._require_bucket)

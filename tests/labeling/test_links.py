@@ -84,8 +84,8 @@ def test_the_link_opens_a_page_with_the_failing_image(monkeypatch, sandbox, buck
     """Over HTTP as a browser would, without a signature; the pages behind the first one open too."""
     from roundtruth.quality import checks
     from roundtruth.quality.data_docs import publish_site
-    from roundtruth.quality.judging import _verdict
-    from roundtruth.quality.validation import Outcome, Suite
+    from roundtruth.quality.judging import _judgement
+    from roundtruth.quality.suites import Outcome, Suite
     from roundtruth.quality_settings import Quality
     from tests.store import open_store
 
@@ -101,7 +101,7 @@ def test_the_link_opens_a_page_with_the_failing_image(monkeypatch, sandbox, buck
     publish_site(
         tmp_path,
         [outcome],
-        _verdict([outcome], settings, [suite], {"planned": 1}),
+        _judgement([outcome], settings, [suite], {"planned": 1}).verdict,
         docs,
         open_store(sandbox.endpoint_url),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,16 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from roundtruth.annotations import GROUND_TRUTH_COLUMNS
-from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
+from roundtruth.consensus.matching import (
+    SAME_CATEGORY_BONUS,
+    Bools,
+    Floats,
+    Ints,
+    overlap,
+    overlapping_pairs,
+)
 
+_GROUP = ["source_ref", "job"]
 _PLACE = ["left", "top", "width", "height"]
 
 
@@ -27,14 +36,19 @@ def beside_ground_truth(
     """
     edges, theirs = _edges(labels), _edges(consolidated)
     beside = np.full(len(labels), -1)
-    given = consolidated.groupby(["source_ref", "job"], sort=True).indices
+    together = pd.concat([labels[_GROUP], consolidated[_GROUP]], ignore_index=True)
+    groups: Ints = together.groupby(_GROUP, sort=False).ngroup().to_numpy().astype(np.int64)
+    ours, found = _fitting(groups, np.concatenate([edges, theirs]), len(labels), min_iou)
+    # A box that fits one alone, which fits no other: nearly all do, and need no assignment.
+    alone = (np.bincount(ours, minlength=len(labels))[ours] == 1) & (
+        np.bincount(found, minlength=len(consolidated))[found] == 1
+    )
+    beside[ours[alone]] = found[alone]
     our_names, their_names = (one["category"].to_numpy(object) for one in (labels, consolidated))
-    for image_and_job, rows in labels.groupby(["source_ref", "job"], sort=True).indices.items():
-        candidates = given.get(image_and_job)
-        if candidates is not None:
-            same = np.equal.outer(our_names[rows], their_names[candidates])
-            ours, found = _pairs(edges[rows], theirs[candidates], same, min_iou)
-            beside[rows[ours]] = candidates[found]
+    for rows, candidates in _rivals(groups, ours[~alone], len(labels)):
+        same = np.equal.outer(our_names[rows], their_names[candidates])
+        chosen, taken = _pairs(edges[rows], theirs[candidates], same, min_iou)
+        beside[rows[chosen]] = candidates[taken]
     only = np.ones(len(consolidated), bool)
     only[beside[beside >= 0]] = False
     return _with_columns(labels, edges, consolidated, theirs, beside), only
@@ -53,6 +67,29 @@ def _edges(boxes: pd.DataFrame) -> Floats:
     edges: Floats = boxes[_PLACE].to_numpy(np.float64, copy=True)
     edges[:, 2:] += edges[:, :2]
     return edges
+
+
+def _fitting(groups: Ints, edges: Floats, ours: int, min_iou: float) -> tuple[Ints, Ints]:
+    """Rows of our boxes and of Ground Truth's that overlap by ``min_iou``, each such pair once.
+
+    :param groups: number of the image and job of each box, ``edges`` its place: so many of ours, then theirs.
+    """
+    order = np.lexsort((edges[:, 0], groups))
+    first, second = overlapping_pairs(groups[order], edges[order], min_iou)
+    first, second = order[first], order[second]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    across = (low < ours) & (high >= ours)
+    return low[across], high[across] - ours
+
+
+def _rivals(groups: Ints, among: Ints, ours: int) -> Iterator[tuple[Ints, Ints]]:
+    """All rows of ours, and all of theirs, in each group that holds one of these rows of ours."""
+    wanted = np.unique(groups[among])
+    rows = np.flatnonzero(np.isin(groups, wanted))
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    for some in np.split(rows, np.searchsorted(groups[rows], wanted[1:])):
+        if len(some):
+            yield some[some < ours], some[some >= ours] - ours
 
 
 def _pairs(ours: Floats, theirs: Floats, same: Bools, min_iou: float) -> tuple[Ints, Ints]:

@@ -133,22 +133,11 @@ def card_plots(candidate: Candidate, record: VersionRecord) -> dict[str, bytes]:
 
 
 def _text(record: VersionRecord, changes: VersionDiff, unknown: dict[str, int]) -> str:
-    splits = list(record.splits)
-    waiting = "".join(f"- {count} labeled images wait: {why}.\n" for why, count in record.left_out.items())
-    missing = "".join(
-        f"- Split {split} has no box of {', '.join(names)}.\n"
-        for split, names in missing_classes(record).items()
-    )
-    torn = (
-        f"- {record.torn_groups} groups lie in several splits: their images were apart before group_by.\n"
-        if record.torn_groups
-        else ""
-    )
-    gaps = "".join(
-        f"  - {_cell(name)} is unknown on {count} images: nobody was asked for it there.\n"
-        for name, count in unknown.items()
-    )
-    repairs = ", ".join(f"{count} {what}" for what, count in record.repairs.items() if count)
+    sections = (_summary(record), _classes(record), _usage(record), _origin(record, changes))
+    return "\n".join((*sections, _known_gaps(record, unknown)))
+
+
+def _summary(record: VersionRecord) -> str:
     return f"""\
 # {record.dataset} {record.version}
 
@@ -160,7 +149,12 @@ def _text(record: VersionRecord, changes: VersionDiff, unknown: dict[str, int]) 
 {_table([[name, one.images, one.negatives, one.boxes] for name, one in record.splits.items()])}
 
 ![Images by split](plots/splits.svg)
+"""
 
+
+def _classes(record: VersionRecord) -> str:
+    splits = list(record.splits)
+    return f"""\
 ## Classes
 
 Ids never change and are never used again in later versions.
@@ -172,7 +166,11 @@ Ids never change and are never used again in later versions.
 ![Boxes by class](plots/classes.svg)
 ![Images by number of boxes](plots/boxes_per_image.svg)
 ![Boxes by share of the image's area](plots/box_sizes.svg)
+"""
 
+
+def _usage(record: VersionRecord) -> str:
+    return f"""\
 ## Use it
 
 ```
@@ -183,18 +181,41 @@ yolo train data={record.dataset}/data.yaml
 Formats: {", ".join(record.formats)}. Layout: {record.layout}. Labels for trainers fit the image after
 its EXIF orientation; annot.csv and labels.parquet hold pixels of the stored image. An empty label file is a
 negative: people looked and drew nothing.
+"""
 
+
+def _origin(record: VersionRecord, changes: VersionDiff) -> str:
+    return f"""\
 ## Where it comes from
 
 Project {record.project}, rounds {", ".join(record.rounds)}. Made by roundtruth {record.roundtruth}.
 Parent: {record.parent or "none"}. Images added {len(changes.added)}, removed {len(changes.removed)}, \
 replaced {len(changes.replaced)}, relabeled {len(changes.relabeled)}; boxes added {changes.boxes_added}, \
 removed {changes.boxes_removed} (changes.json). report.html shows charts and some of the images.
+"""
 
-- {record.partial} images are partially labeled: some class is unknown on them, not absent (`unknown` in
-  images.parquet).
-{gaps}- Boxes repaired: {repairs or "none"}.
-{missing}{torn}{waiting}"""
+
+def _known_gaps(record: VersionRecord, unknown: dict[str, int]) -> str:
+    repairs = ", ".join(f"{count} {what}" for what, count in record.repairs.items() if count)
+    lines = [
+        f"- {record.partial} images are partially labeled: some class is unknown on them, not absent "
+        "(`unknown` in\n  images.parquet).",
+        *(
+            f"  - {_cell(name)} is unknown on {count} images: nobody was asked for it there."
+            for name, count in unknown.items()
+        ),
+        f"- Boxes repaired: {repairs or 'none'}.",
+        *(
+            f"- Split {split} has no box of {', '.join(names)}."
+            for split, names in missing_classes(record).items()
+        ),
+    ]
+    if record.torn_groups:
+        lines.append(
+            f"- {record.torn_groups} groups lie in several splits: their images were apart before group_by."
+        )
+    lines += [f"- {count} labeled images wait: {why}." for why, count in record.left_out.items()]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _class_table(record: VersionRecord) -> str:

@@ -68,9 +68,16 @@ def _key_group(project: Project, by: GroupBy | None, source_ref: str) -> str:
     if by is None:
         return ""
     if by.folder is not None:
-        folders = source_ref.removeprefix(f"{project.images_uri}").split("/")[:-1]
-        return "/".join(folders[: by.folder])
+        return _folder_group(str(project.images_uri), by.folder, source_ref)
     if by.pattern is not None:
         match = re.search(by.pattern, ObjectUri.parse(source_ref).key)
         return (match[1] or "") if match else ""
     return ""
+
+
+def _folder_group(images_uri: str, count: int, source_ref: str) -> str:
+    if source_ref.startswith(images_uri):
+        return "/".join(source_ref.removeprefix(images_uri).split("/")[:-1][:count])
+    # Imported from elsewhere: nobody knows which of its folders is the first below that import's images.
+    folder = source_ref.rpartition("/")[0]
+    return folder if ObjectUri.parse(folder).key else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+import stat
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.local_tree import (
     CHECKED_IMAGES,
     local_path,
+    local_paths,
     read_checked_images,
     sha256_of,
     write_whole,
@@ -25,7 +27,7 @@ from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
 from roundtruth.errors import DatasetError
-from roundtruth.storage import ObjectUri, Storage
+from roundtruth.storage import GROUP, ObjectUri, Storage
 
 # Where trees have files (tree.py). In a folder that holds a pull nothing else belongs there.
 OWN_FOLDERS = frozenset({"images", "labels", "voc", "annotations", "manifest"})
@@ -64,7 +66,7 @@ def pull_version(
     dataset = DatasetFolder(root / "datasets" / name)
     tables = read_tables(storage, dataset, resolve_version(storage, dataset, version))
     rows = read_index(storage, tables.folder, tables.record, tables.images)
-    places = {row["path"]: local_path(target, row["path"]) for row in rows}
+    places = local_paths(target, [row["path"] for row in rows])
     puller = _Puller(storage, tables, target, progress)
     puller.prepare(places)
     puller.fetch([row for row in rows if row["held"] != TABLES], places)
@@ -99,7 +101,7 @@ class _Puller:
         self._target = target
         self._progress = progress
 
-    def prepare(self, places: Mapping[str, Path]) -> None:
+    def prepare(self, places: Mapping[str, str]) -> None:
         """Take away what another version left in the folder, then leave this version's index there."""
         if self._record.tree_format > TREE_FORMAT:
             raise DatasetError(
@@ -121,7 +123,7 @@ class _Puller:
                 place.unlink(missing_ok=True)
         write_whole(index, data)
 
-    def fetch(self, rows: Iterable[Row], places: Mapping[str, Path]) -> None:
+    def fetch(self, rows: Sequence[Row], places: Mapping[str, str]) -> None:
         """Read files that lie in S3, many at once."""
         checked = read_checked_images(self._target)
         log = self._target / CHECKED_IMAGES
@@ -134,10 +136,12 @@ class _Puller:
                 return row, expected, True
             data = self._read(row)
             write_whole(place, data)
-            return row, hashlib.sha256(data).hexdigest(), False
+            return row, row["sha256"] or hashlib.sha256(data).hexdigest(), False
 
+        # Small groups where there are few files, so that all threads have some to the end.
+        group = max(1, min(GROUP, len(rows) // (8 * self._storage.concurrency)))
         with log.open("a", encoding="utf-8", newline="\n") as lines:
-            for row, sha256, was_there in self._storage.run_many(fetch_one, rows):
+            for row, sha256, was_there in self._storage.run_many(fetch_one, rows, group=group):
                 if not row["sha256"] and (row["path"], row["etag"]) not in checked:
                     lines.write(f"{sha256}\t{row['etag']}\t{row['path']}\n")
                 self._advance(kept=was_there)
@@ -203,9 +207,10 @@ def _delete_foreign(target: Path, paths: Set[str]) -> int:
         inside = Path(folder).relative_to(target)
         if inside.parts[:1] and inside.parts[0] not in OWN_FOLDERS:
             continue
+        start = f"{inside.as_posix()}/" if inside.parts else ""
         for file in files:
-            ours = bool(inside.parts) or file in OWN_FILES or file.endswith(".partial")
-            if ours and (inside / file).as_posix() not in paths:
+            ours = bool(start) or file in OWN_FILES or file.endswith(".partial")
+            if ours and start + file not in paths:
                 Path(folder, file).unlink()
                 deleted += 1
     return deleted
@@ -223,5 +228,9 @@ def _paths_of_images(images: Path) -> set[str]:
     return paths
 
 
-def _is_there(place: Path, size: int, sha256: str) -> bool:
-    return place.is_file() and place.stat().st_size == size and sha256_of(place) == sha256
+def _is_there(place: Path | str, size: int, sha256: str) -> bool:
+    try:
+        found = os.stat(place)  # noqa: PTH116  # a Path of each of many small files takes as long
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size and sha256_of(place) == sha256

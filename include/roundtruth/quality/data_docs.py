@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from roundtruth.quality.validation import Outcome
+from roundtruth.quality.suites import Outcome
 from roundtruth.quality.verdict import FailedCheck, Verdict
 from roundtruth.storage import ObjectUri, Storage
 

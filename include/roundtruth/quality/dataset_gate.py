@@ -15,7 +15,7 @@ from roundtruth.quality.judging import judged
 from roundtruth.quality.measures import category_measures
 from roundtruth.quality.membership import is_among
 from roundtruth.quality.rules import Between, InSet
-from roundtruth.quality.validation import Suite
+from roundtruth.quality.suites import Suite
 from roundtruth.quality.verdict import Verdict
 from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
@@ -77,7 +77,7 @@ def check_dataset(
         "boxes": len(labels),
         **{f"images_{split}": int((images["split"] == split).sum()) for split in wanted},
     }
-    return judged(suites, settings, counts=counts, docs_uri=docs_uri, storage=storage)
+    return judged(suites, settings, counts=counts, docs_uri=docs_uri, storage=storage).verdict
 
 
 def suites_of_splits(

@@ -16,7 +16,7 @@ from scipy.stats import ks_2samp
 from roundtruth.quality.checks import Check
 from roundtruth.quality.membership import is_among
 from roundtruth.quality.rules import Between
-from roundtruth.quality.validation import Suite
+from roundtruth.quality.suites import Suite
 from roundtruth.quality_settings import Quality
 
 # One release in a thousand is flagged although nothing has changed.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from roundtruth.quality.measures import (
 )
 from roundtruth.quality.membership import is_among
 from roundtruth.quality.quarantine import count_images, find_faults, mark_unreadable, quarantine
-from roundtruth.quality.validation import Suite
+from roundtruth.quality.suites import Suite
 from roundtruth.quality.verdict import Verdict
 from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
@@ -29,11 +29,15 @@ from roundtruth.storage import ObjectUri, Storage
 
 @dataclass(frozen=True, kw_only=True)
 class QualityResult:
-    """A round's tables after quarantine, and the verdict; see `Verdict.require_passed` for stopping."""
+    """A round's tables after quarantine, and the verdict; see `Verdict.require_passed` for stopping.
+
+    ``unnamed``: all images of the checks that failed on more than the verdict names, by table and check.
+    """
 
     labels: pd.DataFrame
     images: pd.DataFrame
     verdict: Verdict
+    unnamed: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 def check_round(
@@ -70,19 +74,14 @@ def check_round(
     columns = _columns_suite(labels, images)
     if not columns.frame["fits"].all():
         # Nothing else can be measured; the verdict blocks on the columns.
-        verdict = judged([columns], settings, docs_uri=docs_uri, storage=storage, counts={"planned": planned})
-        return QualityResult(labels=labels, images=images, verdict=verdict)
+        blocked = judged([columns], settings, docs_uri=docs_uri, storage=storage, counts={"planned": planned})
+        return QualityResult(labels=labels, images=images, verdict=blocked.verdict)
     if facts is not None:
         labels, images = mark_unreadable(labels, images, facts)
     judgeable = _judgeable(labels, images)
     clipped, clipped_by = clip_slivers(labels[judgeable], images, tolerance=settings.clip_tolerance)
     labels = pd.concat([clipped, labels[~judgeable]]).sort_index() if len(clipped) < len(labels) else clipped
-    label_suite = Suite(
-        name="labels",
-        frame=label_measures(clipped, images, clipped_by=clipped_by, duplicate_iou=settings.duplicate_iou),
-        key=("source_ref", "category"),
-        checks=checks.label_checks(settings, categories),
-    )
+    label_suite = _label_suite(clipped, images, clipped_by, settings, categories)
     content, known_content = content_of(images, facts, known)
     image_suite = Suite(
         name="images",
@@ -90,20 +89,57 @@ def check_round(
         key=("source_ref", "status"),
         checks=checks.image_checks(settings, planned=planned),
     )
-    content_suites = _content_suites(images, facts, known, settings)
-    faults = _faults((label_suite, image_suite, *content_suites), settings)
-    labels, images = quarantine(labels, images, faults)
-    quarantined = (images["status"] == QUARANTINED).to_numpy()
-    image_suite.frame["quarantined"] = quarantined.astype(float)
+    suites = [label_suite, image_suite, *_content_suites(images, facts, known, settings)]
+    labels, images = quarantine(labels, images, _faults(suites, settings))
+    image_suite.frame["quarantined"] = (images["status"] == QUARANTINED).to_numpy().astype(float)
+    suites += _published_suites(labels, images, image_suite.frame, settings, categories)
+    judgement = judged(
+        [columns, *suites, *also],
+        settings,
+        docs_uri=docs_uri,
+        storage=storage,
+        counts={**count_images(images, planned=planned), "clipped_boxes": int((clipped_by > 0).sum())},
+    )
+    return QualityResult(labels=labels, images=images, verdict=judgement.verdict, unnamed=judgement.unnamed)
+
+
+def _columns_suite(labels: pd.DataFrame, images: pd.DataFrame) -> Suite:
+    return Suite(
+        name="columns",
+        frame=column_measures([("labels", labels, LABELS), ("images", images, IMAGES)]),
+        key=("table", "column", "problem"),
+        checks=checks.COLUMN_CHECKS,
+    )
+
+
+def _label_suite(
+    labels: pd.DataFrame,
+    images: pd.DataFrame,
+    clipped_by: pd.Series,
+    settings: Quality,
+    categories: Sequence[str],
+) -> Suite:
+    return Suite(
+        name="labels",
+        frame=label_measures(labels, images, clipped_by=clipped_by, duplicate_iou=settings.duplicate_iou),
+        key=("source_ref", "category"),
+        checks=checks.label_checks(settings, categories),
+    )
+
+
+def _published_suites(
+    labels: pd.DataFrame,
+    images: pd.DataFrame,
+    measures: pd.DataFrame,
+    settings: Quality,
+    categories: Sequence[str],
+) -> tuple[Suite, ...]:
+    """What is left after quarantine; ``measures`` are the images', in their order."""
     published = images["status"].isin(list(PUBLISHABLE)).to_numpy()
-    suites = [
-        columns,
-        label_suite,
-        image_suite,
-        *content_suites,
+    return (
         Suite(
             name="published_images",
-            frame=image_suite.frame[published].reset_index(drop=True),
+            frame=measures[published].reset_index(drop=True),
             key=("source_ref", "status"),
             checks=checks.published_checks(settings),
         ),
@@ -113,23 +149,6 @@ def check_round(
             key=("category",),
             checks=checks.category_checks(settings),
         ),
-    ]
-    verdict = judged(
-        [*suites, *also],
-        settings,
-        docs_uri=docs_uri,
-        storage=storage,
-        counts={**count_images(images, planned=planned), "clipped_boxes": int((clipped_by > 0).sum())},
-    )
-    return QualityResult(labels=labels, images=images, verdict=verdict)
-
-
-def _columns_suite(labels: pd.DataFrame, images: pd.DataFrame) -> Suite:
-    return Suite(
-        name="columns",
-        frame=column_measures([("labels", labels, LABELS), ("images", images, IMAGES)]),
-        key=("table", "column", "problem"),
-        checks=checks.COLUMN_CHECKS,
     )
 
 

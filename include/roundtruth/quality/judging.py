@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,24 @@ import pandas as pd
 from roundtruth.errors import QualityError
 from roundtruth.quality.data_docs import publish_site
 from roundtruth.quality.rules import RowCount
-from roundtruth.quality.validation import Outcome, Suite, run_suites
+from roundtruth.quality.suites import Outcome, Suite
+from roundtruth.quality.validation import run_suites
 from roundtruth.quality.verdict import NAMED_IMAGES, Consequence, FailedCheck, Verdict, make_verdict
 from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage
 
 SHOWN_VALUES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict, and the images of those failed checks of which it names the first only.
+
+    ``unnamed``: table and check -> all its failing images, in the order of the verdict.
+    """
+
+    verdict: Verdict
+    unnamed: Mapping[tuple[str, str], Sequence[str]]
 
 
 def judged(
@@ -27,41 +40,54 @@ def judged(
     counts: Mapping[str, int],
     docs_uri: ObjectUri | None = None,
     storage: Storage | None = None,
-) -> Verdict:
+) -> Judgement:
     """Run the suites and decide; with ``docs_uri`` write Data Docs there (index.html at its top).
 
     :raises QualityError: when a check cannot be evaluated, or Data Docs are asked for without a storage.
     """
     if docs_uri is None:
-        return _verdict(run_suites(suites, settings), settings, suites, counts)
+        return _judgement(run_suites(suites, settings), settings, suites, counts)
     if storage is None:
         raise QualityError(f"Data Docs at {docs_uri} need a storage to be written through; none was given.")
     with tempfile.TemporaryDirectory(prefix="roundtruth-docs-") as folder:
         outcomes = run_suites(suites, settings, site=Path(folder))
-        verdict = _verdict(outcomes, settings, suites, counts)
-        publish_site(Path(folder), outcomes, verdict, docs_uri, storage)
-    return verdict
+        judgement = _judgement(outcomes, settings, suites, counts)
+        publish_site(Path(folder), outcomes, judgement.verdict, docs_uri, storage)
+    return judgement
 
 
-def _verdict(
+def _judgement(
     outcomes: Sequence[Outcome], settings: Quality, suites: Sequence[Suite], counts: Mapping[str, int]
-) -> Verdict:
-    return make_verdict(
-        tuple(_failed(outcome, settings) for outcome in outcomes if not outcome.success),
+) -> Judgement:
+    failed = [(outcome, _failing_images(outcome)) for outcome in outcomes if not outcome.success]
+    verdict = make_verdict(
+        tuple(_failed(outcome, images, settings) for outcome, images in failed),
         checked_rows={suite.name: len(suite.frame) for suite in suites},
         counts=counts,
         parameters=_parameters(settings, outcomes),
     )
+    unnamed = {
+        (outcome.suite.name, outcome.check.name): images
+        for outcome, images in failed
+        if len(images) > NAMED_IMAGES
+    }
+    return Judgement(verdict=verdict, unnamed=unnamed)
 
 
-def _failed(outcome: Outcome, settings: Quality) -> FailedCheck:
+def _failing_images(outcome: Outcome) -> list[str]:
+    frame = outcome.suite.frame
+    if "source_ref" not in frame:
+        return []
+    return [str(name) for name in frame.loc[outcome.failing, "source_ref"].unique()]
+
+
+def _failed(outcome: Outcome, images: Sequence[str], settings: Quality) -> FailedCheck:
     check, frame = outcome.check, outcome.suite.frame
     severity = settings.severity(check.name)
     consequence: Consequence = "reported"
     if severity == "critical":
         consequence = "quarantined" if check.if_critical == "quarantine" else "blocked"
     rows = frame[outcome.failing]
-    images: Sequence[str] = list(rows["source_ref"].unique()) if "source_ref" in frame else []
     return FailedCheck(
         check=check.name,
         severity=severity,
@@ -71,7 +97,7 @@ def _failed(outcome: Outcome, settings: Quality) -> FailedCheck:
         rows=len(frame),
         failed_rows=outcome.failed_rows,
         image_count=len(images),
-        images=tuple(str(name) for name in images[:NAMED_IMAGES]),
+        images=tuple(images[:NAMED_IMAGES]),
         values=_values(outcome, rows),
     )
 

@@ -15,7 +15,7 @@ from roundtruth.quality.checks import Check
 from roundtruth.quality.gate import check_round
 from roundtruth.quality.rules import Between
 from roundtruth.quality.seen_images import SeenImages, as_stored
-from roundtruth.quality.validation import Suite
+from roundtruth.quality.suites import Suite
 from roundtruth.quality.verdict import Verdict
 from roundtruth.quality_settings import Quality
 from roundtruth.storage import ObjectUri, Storage

@@ -13,7 +13,7 @@ import pandas as pd
 
 from roundtruth.quality.checks import Check
 from roundtruth.quality.rules import Between
-from roundtruth.quality.validation import Suite
+from roundtruth.quality.suites import Suite
 from roundtruth.quality_settings import Quality
 
 # Below so many answers a worker is not judged, and below so many in all nobody's share is: chance decides.
@@ -35,7 +35,7 @@ def time_per_box(answers: pd.DataFrame) -> pd.DataFrame:
 def people_suites(times: pd.DataFrame, report: Mapping[str, Any], settings: Quality) -> tuple[Suite, ...]:
     """One suite over the workers and one over the round as a whole; none where nobody answered.
 
-    :param times: of all answers (``time_per_box``); its ``worker`` is shown.
+    :param times: of all answers (``time_per_box``); its ``worker``, which may be categorical, is shown.
     :param report: the consensus report (consensus.json): ``workers`` with ``worker``, ``compared_answers``
         and ``pairwise_f1`` (0–1 or None), and ``agreement.mean`` (0–1 or None).
     """
@@ -69,7 +69,7 @@ def worker_measures(times: pd.DataFrame, reports: Any) -> pd.DataFrame:
     What cannot be judged (no times recorded, too few answers, nobody beside) passes: infinite seconds, no
     share, an agreement of 1.
     """
-    by_worker = times.groupby("worker", sort=True)
+    by_worker = times.groupby("worker", sort=True, observed=True)
     counts = by_worker.size()
     timed = by_worker["seconds_per_box"].count()
     seconds = by_worker["seconds_per_box"].median().where(timed >= ENOUGH_ANSWERS)

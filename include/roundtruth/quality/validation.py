@@ -7,48 +7,26 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from roundtruth.errors import QualityError
 from roundtruth.quality.checks import Check
+from roundtruth.quality.data_docs import collect_site
 from roundtruth.quality.rules import RowCount
+from roundtruth.quality.suites import Outcome, Suite
 from roundtruth.quality_settings import Quality
 
 EXAMPLES = 100  # failing rows that Data Docs show a check
 # Great Expectations puts a run's time into the paths of its pages. The same tables must give the same pages,
 # and a second run of a task must replace those of the first.
 RUN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suite:
-    """The checks of one table; ``key`` are the columns that name a row."""
-
-    name: str
-    frame: pd.DataFrame
-    key: tuple[str, ...]
-    checks: tuple[Check, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one check went; ``failing`` is one bool a row of the suite's table."""
-
-    suite: Suite
-    check: Check
-    success: bool
-    failed_rows: int
-    failing: NDArray[np.bool_]
 
 
 def run_suites(
@@ -61,8 +39,6 @@ def run_suites(
     with _context(with_pages=site is not None) as (context, folder):
         results = _run(context, suites, settings)
         if site is not None:
-            from roundtruth.quality.data_docs import collect_site
-
             context.build_data_docs()
             collect_site(folder, site)
     return tuple(

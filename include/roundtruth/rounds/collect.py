@@ -83,19 +83,16 @@ def collect_answers(
 
     Images that the output does not account for are unlabeled, not negative.
 
-    :param outputs: the folders of all attempts, oldest first. The last one that got as far as an output
-        manifest tells what became of the images; of a worker who answered about an image in two attempts, the
-        later answer counts.
+    :param outputs: the folders of all attempts, oldest first. Of two labels of an image, and of two answers
+        of a worker about it, those of the later attempt count; a later failure takes no label away.
     :param completed: whether the last attempt was completed, and so has to have an output manifest.
     :param gold: the job's gold images: they stand in the tables (``without_gold`` takes them out) and are
         counted apart.
-    :raises RoundError: when the output manifest holds an image that the input manifest does not.
+    :raises RoundError: when an output manifest holds an image that the input manifest does not.
     :raises StorageError: when the job has no output manifest.
     """
     order = _input_order(storage, inputs)
-    final = _last_output(storage, outputs, completed=completed)
-    answers_of = _answers_of_all(storage, outputs, order)
-    records = _records(final, order, job) if final else {}
+    answers_of, records = _of_all_attempts(storage, job, outputs, order, completed=completed)
     rows = [_object(ref, records.get(ref), answers_of.get(ref, ())) for ref in order]
     objects = table(rows, OBJECTS)
     answers = table(list(answer_rows(answers_of.items(), job)), ANSWERS)
@@ -158,61 +155,59 @@ def _source_refs(manifest: bytes) -> list[str]:
     return [decode_json(decoder.decode(line)["source-ref"], str) for line in lines if line]
 
 
-def _last_output(storage: Storage, outputs: Sequence[JobFolder], *, completed: bool) -> JobFolder | None:
-    for output in reversed(outputs):
-        if completed or storage.head(output.output_manifest):
-            return output
-    return None
+def _of_all_attempts(
+    storage: Storage, job: str, outputs: Sequence[JobFolder], order: list[str], *, completed: bool
+) -> tuple[dict[str, tuple[WorkerAnswer, ...]], dict[str, LabeledImage | LineProblem]]:
+    """The answers about each image, and what the output manifests say of it."""
+    answers_of: dict[str, tuple[WorkerAnswer, ...]] = {}
+    records: dict[str, LabeledImage | LineProblem] = {}
+    rows: Sequence[str | None] = order
+    for output in outputs:
+        _add_answers(answers_of, output, rows)
+        if (completed and output is outputs[-1]) or storage.head(output.output_manifest):
+            lines = list(output.records())
+            _add_records(records, output, lines, order, job)
+            # The next attempt is chained on this manifest, and counts its rows.
+            rows = [line.source_ref for line in lines]
+    return answers_of, records
 
 
-def _answers_of_all(
-    storage: Storage, outputs: Sequence[JobFolder], order: list[str]
-) -> dict[str, tuple[WorkerAnswer, ...]]:
-    found: dict[str, tuple[WorkerAnswer, ...]] = {}
-    for number, output in enumerate(outputs):
-        # A later attempt was given the output manifest of the one before, whose rows may be others.
-        rows = (_output_order(storage, output) if number else None) or order
-        for ref, answers in _answers(output, rows).items():
-            again = {answer.worker_id for answer in answers}
-            before = tuple(answer for answer in found.get(ref, ()) if answer.worker_id not in again)
-            found[ref] = before + answers
-    return found
-
-
-def _output_order(storage: Storage, output: JobFolder) -> list[str]:
-    content = storage.read_if_there(output.output_manifest)
-    return _source_refs(content.data) if content else []
-
-
-def _answers(output: JobFolder, order: list[str]) -> dict[str, tuple[WorkerAnswer, ...]]:
-    found: dict[str, tuple[WorkerAnswer, ...]] = {}
+def _add_answers(
+    found: dict[str, tuple[WorkerAnswer, ...]], output: JobFolder, rows: Sequence[str | None]
+) -> None:
     for row, answers in output.answers():
-        if row < len(order):
-            found[order[row]] = answers
-        else:
-            output.problems.append(
-                f"{output.uri}: answers about row {row}, the manifest has {len(order)} rows"
-            )
-    return found
+        ref = rows[row] if row < len(rows) else None
+        if ref is None:
+            why = "whose line nobody can read" if row < len(rows) else f"the manifest has {len(rows)} rows"
+            output.problems.append(f"{output.uri}: answers about row {row}, {why}")
+            continue
+        again = {answer.worker_id for answer in answers}
+        before = tuple(answer for answer in found.get(ref, ()) if answer.worker_id not in again)
+        found[ref] = before + answers
 
 
-def _records(output: JobFolder, order: list[str], job: str) -> dict[str, LabeledImage | LineProblem]:
-    found: dict[str, LabeledImage | LineProblem] = {}
+def _add_records(
+    records: dict[str, LabeledImage | LineProblem],
+    output: JobFolder,
+    lines: Iterable[LabeledImage | LineProblem],
+    order: Collection[str],
+    job: str,
+) -> None:
     known = set(order)
-    for record in output.records():
-        if record.source_ref is None:
+    told: set[str] = set()
+    for record in lines:
+        ref = record.source_ref
+        if ref is None or ref in told:
             output.problems.append(str(record))
             continue
-        if record.source_ref not in known:
+        if ref not in known:
             raise RoundError(
-                f"Job {job!r} labeled {record.source_ref}, which its input manifest does not hold; "
+                f"Job {job!r} labeled {ref}, which its input manifest does not hold; "
                 "was the job made from another manifest?"
             )
-        if record.source_ref in found:
-            output.problems.append(str(record))
-        else:
-            found[record.source_ref] = record
-    return found
+        told.add(ref)
+        if isinstance(record, LabeledImage) or not isinstance(records.get(ref), LabeledImage):
+            records[ref] = record
 
 
 def _object(

@@ -15,7 +15,7 @@ from roundtruth.annotations import to_parquet
 from roundtruth.errors import RoundError
 from roundtruth.project import Project
 from roundtruth.rounds.candidates import take_images
-from roundtruth.rounds.cost import check_budget, estimate_price
+from roundtruth.rounds.cost import check_budget, estimate_price, price_terms
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.gold import choose_gold
 from roundtruth.rounds.names import job_name
@@ -114,6 +114,10 @@ def plan_round(
         log.info("round %s holds jobs that were imported: it is done, and nothing is labeled", round_key)
         return None
     _require_same_images(plan, request)
+    log.info(
+        "round %s: %d images, %d jobs, %.2f USD and up to %.2f for relabeling (%s)",
+        *(round_key, plan.images, len(plan.jobs), plan.labeling_usd, plan.relabel_usd, price_terms(project)),
+    )
     return plan
 
 

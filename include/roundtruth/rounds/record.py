@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from roundtruth.errors import RoundError
+from roundtruth.errors import RoundChangedError, RoundError
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.planned import RoundPlan
 from roundtruth.storage import ObjectUri, Storage
@@ -63,7 +63,9 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
     nothing; after new answers (a rebuild of the round) the record is replaced, unless another run replaced it
     meanwhile.
 
-    :raises RoundError: when the counts do not add up, or another run recorded the round at the same time.
+    :raises RoundError: when the counts do not add up.
+    :raises RoundChangedError: when another run made a file of the record again, or recorded something else at
+        the same time.
     """
     if sum(record.counts.values()) != record.images:
         raise RoundError(
@@ -80,7 +82,7 @@ def record_round(storage: Storage, folder: RoundFolder, record: RoundRecord) -> 
     else:
         written = storage.write_if_unchanged(folder.record, content, existing.etag)
     if not written and storage.read(folder.record) != content:
-        raise RoundError(
+        raise RoundChangedError(
             f"Round {record.round!r} of project {record.project!r} was recorded by another run at the same "
             "time; run this task again to compare."
         )
@@ -125,7 +127,7 @@ def _keep(storage: Storage, folder: RoundFolder, record: RoundRecord, content: b
         if storage.head(target) is None or _sha256(storage, target) != digest:
             storage.copy(folder.uri / name, target)
             if _sha256(storage, target) != digest:
-                raise RoundError(
+                raise RoundChangedError(
                     f"{folder.uri / name} was made again while round {record.round!r} of project "
                     f"{record.project!r} was recorded, by another run; run check_quality and this task again."
                 )

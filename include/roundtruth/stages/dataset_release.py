@@ -11,7 +11,8 @@ from roundtruth.datasets.folder import dataset_folder
 from roundtruth.datasets.parts import PartReader
 from roundtruth.datasets.publish import publish_version
 from roundtruth.datasets.version_tables import VersionTables, read_tables
-from roundtruth.datasets.versions import read_version
+from roundtruth.datasets.versions import VersionRecord, newest_version, read_version
+from roundtruth.errors import StaleCandidateError
 from roundtruth.overviews.round_summaries import update_summaries
 from roundtruth.project import Project
 from roundtruth.rounds.folder import rounds_folder
@@ -29,11 +30,7 @@ def assemble(storage: Storage, project: Project) -> str | None:
     :raises DatasetError: when a round's files are not what its round.json says.
     :raises CategoryError: when a label has a category that the project does not list.
     """
-    by = project.dataset.group_by
-    facts = None
-    if by is not None and by.near_duplicates:
-        facts = facts_of_rounds(storage, project, storage.list_folders(rounds_folder(project)))
-    candidate = assemble_candidate(storage, project, facts)
+    candidate = _assembled(storage, project)
     if candidate is None:
         update_summaries(storage, project)  # a release that died before its last write left this to do
         return None
@@ -104,17 +101,49 @@ def read_parent(
 def publish(storage: Storage, project: Project, candidate_uri: str) -> dict[str, Any]:
     """Publish a candidate, or finish what an earlier try left unfinished.
 
-    :raises DatasetError: when another version was published since the candidate was assembled.
+    A release that failed here while the one after it published its rounds too has nothing left to publish.
+
+    :returns: ``version``, ``uri``, ``images``, ``boxes``, ``classes`` and ``rounds`` of the version that
+        holds the candidate, and whether that one has ``superseded`` it.
+    :raises StaleCandidateError: when another version was published since the candidate was assembled, and
+        does not hold all of it.
     """
     candidate = read_candidate(storage, ObjectUri.parse(candidate_uri))
-    published = publish_version(storage, project, candidate)
+    try:
+        published = publish_version(storage, project, candidate)
+    except StaleCandidateError:
+        newest = newest_version(storage, dataset_folder(project))
+        if newest is None or not _holds(storage, project, newest, candidate):
+            raise
+        log.info("%s holds all that this candidate would have brought", newest.version)
+        return _told(project, newest) | {"superseded": True}
     update_summaries(storage, project)
     log.info("%s %s", "published" if published.created else "already published", published.uri)
+    return _told(project, published.record) | {"superseded": False}
+
+
+def _assembled(storage: Storage, project: Project) -> Candidate | None:
+    by = project.dataset.group_by
+    facts = None
+    if by is not None and by.near_duplicates:
+        facts = facts_of_rounds(storage, project, storage.list_folders(rounds_folder(project)))
+    return assemble_candidate(storage, project, facts)
+
+
+def _holds(storage: Storage, project: Project, newest: VersionRecord, candidate: Candidate) -> bool:
+    """Whether a version that was published since was made from the candidate's rounds and settings too."""
+    same_settings = newest.settings_digest == candidate.settings_digest
+    if same_settings and candidate.round_digests.items() <= newest.round_digests.items():
+        return True
+    return _assembled(storage, project) is None
+
+
+def _told(project: Project, record: VersionRecord) -> dict[str, Any]:
     return {
-        "version": published.version,
-        "uri": str(published.uri),
-        "images": len(candidate.images),
-        "boxes": len(candidate.labels),
-        "classes": list(candidate.classes),
-        "rounds": list(candidate.rounds),
+        "version": record.version,
+        "uri": str(dataset_folder(project).version(record.version).uri),
+        "images": record.images,
+        "boxes": record.boxes,
+        "classes": list(record.classes),
+        "rounds": list(record.rounds),
     }

@@ -17,6 +17,7 @@ from roundtruth.consensus.parts import Spill
 from roundtruth.consensus.pseudonyms import KEY_FILE, project_key
 from roundtruth.consensus.report import encoded_report, report_with_gold
 from roundtruth.consensus.worker_skills import encode_skills
+from roundtruth.errors import RoundChangedError
 from roundtruth.project import Project
 from roundtruth.rounds.collect import read_job_table
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
@@ -50,8 +51,6 @@ def fuse_answers(
     Workers are scored on the round's gold images first, so that who fails them counts less in this round.
     """
     keep_recorded(storage, folder)
-    # Before any table: whoever merges then sees whose answers the tables hold, or will hold in a moment.
-    storage.write(folder.stage(_FUSED_JOBS), _names(jobs))
     key = pseudonym_key(storage, project)
     gold = gold_scores(storage, folder, round_plan, key)
     skills = skills_before(storage, project, folder)
@@ -78,6 +77,7 @@ def fuse_answers(
                 boxes += len(labels)
         storage.write(folder.stage("agreement.parquet"), to_parquet(result.images, AGREEMENT))
         write_pieces(storage, folder.consensus, encoded_report(report))
+    storage.write(folder.stage(_FUSED_JOBS), _fused(storage, folder, jobs))
     for name, figure in consensus_figures(report, result.images).items():
         storage.write(folder.figures / name, figure)
     disputed = sorted(result.images.loc[result.images["disputed"], "source_ref"])
@@ -99,14 +99,25 @@ def fuse_unless_done(
     round_plan: RoundPlan,
     jobs: tuple[PlannedJob, ...],
 ) -> None:
-    """Fuse once more when the round's tables hold the answers of other jobs than these.
+    """Fuse once more when the round's tables hold the answers of other jobs than these, or are being written.
 
     That is so when another run of the same round, at an earlier pass or another attempt, has fused since.
     """
-    fused = storage.read_if_there(folder.stage(_FUSED_JOBS))
-    if fused is not None and fused.data != _names(jobs):
+    if not _is_fused(storage, folder, jobs):
         log.warning("another run of round %s has fused other answers since: fused again", folder.key)
         fuse_answers(storage, project, folder, round_plan, jobs)
+
+
+def require_fused(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> None:
+    """Make sure that the round's tables hold the answers of these jobs.
+
+    :raises RoundChangedError: when another run has fused those of others since.
+    """
+    if not _is_fused(storage, folder, jobs):
+        raise RoundChangedError(
+            f"Another run of round {folder.key!r} has written {folder.answers} and what belongs to it since; "
+            "run merge_categories and what follows it again."
+        )
 
 
 def _write_answers(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> None:
@@ -116,5 +127,20 @@ def _write_answers(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob
             write(read_job_table(storage, folder.job(job.name).answers, ANSWERS, gold=job.gold))
 
 
-def _names(jobs: tuple[PlannedJob, ...]) -> bytes:
-    return msgspec.json.encode([job.name for job in jobs])
+def _is_fused(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> bool:
+    """Whether the tables that are there were written for these jobs, all of them.
+
+    A round that was measured by an early roundtruth does not say; no other run works on it.
+    """
+    fused = storage.read_if_there(folder.stage(_FUSED_JOBS))
+    return fused is None or fused.data == _fused(storage, folder, jobs)
+
+
+def _fused(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> bytes:
+    """Whose answers the tables hold, with the ETags of the tables: written last, it vouches for no others."""
+    stages = [folder.stage(name) for name in ("consensus-labels.parquet", "agreement.parquet")]
+    found = {
+        uri.name: storage.head(uri) for uri in (folder.answers, folder.skills, folder.consensus, *stages)
+    }
+    etags = {name: one.etag for name, one in found.items() if one}
+    return msgspec.json.encode({"jobs": [job.name for job in jobs], "etags": etags})

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
-from roundtruth.annotations import PUBLISHABLE, ROUND_LABELS, annot_csv, from_parquet, to_parquet
+from roundtruth.annotations import PUBLISHABLE, ROUND_LABELS, annot_csv_pieces, from_parquet, to_parquet
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.job_request import output_folder
@@ -17,6 +17,7 @@ from roundtruth.overviews.round_summaries import update_summaries
 from roundtruth.project import Project
 from roundtruth.rounds.arrivals import arrivals_folder, partition_window
 from roundtruth.rounds.collect import collect_answers
+from roundtruth.rounds.failing_images import write_failing_images
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.history import read_history
 from roundtruth.rounds.job_attempts import JobAttempts, read_attempts, write_attempts
@@ -24,14 +25,14 @@ from roundtruth.rounds.job_inputs import finished_job_inputs, write_job_inputs
 from roundtruth.rounds.over_again import open_over_again, plan_of_run
 from roundtruth.rounds.plan import plan_round
 from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_plan
-from roundtruth.rounds.record import finished_jobs, record_round
+from roundtruth.rounds.record import finished_jobs
 from roundtruth.rounds.relabel import job_images, plan_relabel, read_relabel_plan, round_jobs
 from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested, asked_folder
 from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done
 from roundtruth.stages.image_inspection import facts_before, inspected_images
-from roundtruth.stages.large_tables import written_table
+from roundtruth.stages.large_tables import write_pieces, written_table
 from roundtruth.stages.merged_tables import merge_tables
-from roundtruth.stages.round_record import make_record
+from roundtruth.stages.round_record import record_tables
 from roundtruth.storage import ObjectUri, Storage
 
 log = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ def check(
 
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
     jobs = round_jobs(storage, folder, round_plan)
+    fuse_unless_done(storage, project, folder, round_plan, jobs)  # people are judged by consensus.json
     labels = _read(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS)
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
     seen = project.quality.near_duplicates
@@ -216,7 +218,8 @@ def check(
     final = result.labels[result.labels["source_ref"].isin(set(publishable))]
     storage.write(folder.labels, to_parquet(final, ROUND_LABELS))
     storage.write(folder.images, to_parquet(result.images, IMAGES_SCHEMA))
-    storage.write(folder.annot_csv, annot_csv(final, result.images))
+    write_pieces(storage, folder.annot_csv, annot_csv_pieces(final, result.images))
+    write_failing_images(storage, folder, result.unnamed)
     storage.write(folder.quality, result.verdict.to_json())
     result.verdict.require_passed(what)
     return {"publishable": len(publishable), "boxes": len(final), "passed": result.verdict.passed}
@@ -227,13 +230,22 @@ def record(
 ) -> dict[str, Any]:
     """Write round.json, last of all: from then on the round is done.
 
+    :returns: the ``round``, its ``record_uri``, images by status (``counts``), ``boxes``, and what was paid:
+        ``spent_usd``.
     :raises RoundError: when an image is not accounted for.
+    :raises RoundChangedError: when the other run goes on and on.
     """
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
-    made = make_record(storage, project, folder, round_plan)
-    record_round(storage, folder, made)
+
+    def make_again() -> None:
+        merge(storage, project, round_key, relabel_run=relabel_run)
+        check(storage, project, round_key, relabel_run=relabel_run)
+
+    made = record_tables(storage, project, folder, round_plan, make_again=make_again)
     update_summaries(storage, project, changed=[round_key])  # a run that died before it runs again
-    return {"round": round_key, "record_uri": str(folder.record), "counts": made.counts, "boxes": made.boxes}
+    log.info("recorded %s: %s, %d boxes, spent %.2f USD", folder.key, made.counts, made.boxes, made.spent_usd)
+    told: dict[str, Any] = {name: getattr(made, name) for name in ("counts", "boxes", "spent_usd")}
+    return {"round": round_key, "record_uri": str(folder.record)} | told
 
 
 def _write_inputs(

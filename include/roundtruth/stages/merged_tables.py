@@ -186,7 +186,7 @@ def _labels_within(
         boxes = read_span(storage, folder.job(job.name).consolidated, LABELS, span)
         boxes = boxes[~boxes["source_ref"].isin(set(job.gold))]
         consolidated.append(boxes)
-        if not job.relabel_pass:
+        if by_machine and not job.relabel_pass:
             # Ground Truth's own boxes where no person answered: auto-labeled rows, imported manifests.
             asked = _asked(job)
             taken = [(asked, source_ref) in by_machine for source_ref in boxes["source_ref"]]
@@ -199,18 +199,25 @@ def _labels_within(
 
 
 def _in_project_categories(labels: pd.DataFrame, categories: CategoryMerge) -> pd.DataFrame:
-    names = [
-        categories.name_of(job, category)
-        for job, category in zip(labels["job"], labels["category"], strict=True)
-    ]
-    # Ground Truth's file may name a class that its job never listed: that stays as it is written.
-    beside = [
-        categories.name_of(job, category) if category in categories.names.get(job, {}) else category
-        for job, category in zip(labels["job"], labels["ground_truth_category"], strict=True)
-    ]
-    dtype = labels["category"].dtype
+    def beside(job: str, category: str) -> str:
+        # Ground Truth's file may name a class that its job never listed: that stays as it is written.
+        listed = category in categories.names.get(job, {})
+        return categories.name_of(job, category) if listed else category
+
     ordered = labels.assign(
-        category=pd.Series(names, index=labels.index, dtype=dtype),
-        ground_truth_category=pd.Series(beside, index=labels.index, dtype=dtype),
+        category=_renamed(labels["job"], labels["category"], categories.name_of),
+        ground_truth_category=_renamed(labels["job"], labels["ground_truth_category"], beside),
     )
     return ordered.sort_values(["source_ref", "category", "left", "top", "width", "height"], kind="stable")
+
+
+def _renamed(jobs: pd.Series, names: pd.Series, rename: Callable[[str, str], str]) -> pd.Series:
+    """The new name of each job's name, a missing one missing; each pair, of which there are few, once."""
+    job_codes, job_texts = pd.factorize(jobs)
+    codes, texts = pd.factorize(names)
+    given = np.flatnonzero(codes >= 0)
+    pairs, place = np.unique(job_codes[given] * len(texts) + codes[given], return_inverse=True)
+    new = [rename(job_texts[pair // len(texts)], texts[pair % len(texts)]) for pair in pairs.tolist()]
+    renamed = np.full(len(names), None, object)
+    renamed[given] = np.array(new, object)[place]
+    return pd.Series(renamed, index=names.index, dtype=names.dtype)

@@ -45,7 +45,7 @@ def approval_request(storage: Storage, project: Project, candidate_uri: str) -> 
         [
             _contents(storage, project, candidate),
             _checks(failed),
-            _agreement(storage, project, rounds),
+            _agreement(storage, project, candidate, rounds),
         ]
     )
 
@@ -69,8 +69,9 @@ def send_back(
 ) -> dict[str, Any]:
     """Send the images of a candidate back that a check warned about, in the release or in its new rounds.
 
-    Their labels count no more; the next round takes them first. Images that workers dispute are no part of a
-    candidate: they go to the next round anyway.
+    Their labels count no more; the next round takes them first. What a round's check names and a newer round
+    has labeled since stays. Images that workers dispute are no part of a candidate: they go to the next round
+    anyway.
 
     :returns: the decision, how many ``images`` went back, and the file that says which.
     """
@@ -78,7 +79,9 @@ def send_back(
     candidate = read_candidate(storage, folder)
     doubted = _named(_doubtful(Verdict.from_json(storage.read(folder / "quality.json"))))
     rounds = _new_rounds(storage, project, candidate)
-    doubted |= _named(one for _, one in _failed_of_rounds(storage, project, candidate, rounds))
+    held = _images_of_rounds(candidate)
+    for key, one in _failed_of_rounds(storage, project, candidate, rounds):
+        doubted |= _named([one]) & held.get(key, set())
     identities = zip(candidate.images["source_ref"], candidate.images["etag"], strict=True)
     images = tuple(sorted((str(ref), str(etag)) for ref, etag in identities if ref in doubted))
     sent = SentBack(
@@ -152,8 +155,11 @@ def _checks(failed: Sequence[tuple[str, FailedCheck]]) -> str:
     return "\n".join([*head, *rows, *more])
 
 
-def _agreement(storage: Storage, project: Project, rounds: list[str]) -> str:
-    rows = [_agreement_row(storage, round_folder(project, key)) for key in rounds[-_SHOWN_ROUNDS:]]
+def _agreement(storage: Storage, project: Project, candidate: Candidate, rounds: list[str]) -> str:
+    rows = [
+        _agreement_row(storage, round_folder(project, key), candidate.round_digests.get(key))
+        for key in rounds[-_SHOWN_ROUNDS:]
+    ]
     if not rows:
         return "No round is new in it."
     older = len(rounds) - len(rows)
@@ -167,10 +173,10 @@ def _agreement(storage: Storage, project: Project, rounds: list[str]) -> str:
     )
 
 
-def _agreement_row(storage: Storage, folder: RoundFolder) -> str:
+def _agreement_row(storage: Storage, folder: RoundFolder, digest: str | None) -> str:
     if storage.head(folder.consensus) is None:
         return f"| {folder.key} | – | – | – | – |"  # an imported round may have no answers of workers
-    report = msgspec.json.decode(read_recorded(storage, folder, folder.consensus.name))
+    report = msgspec.json.decode(read_recorded(storage, folder, folder.consensus.name, digest=digest))
     agreement = report["agreement"]
     figures = (agreement["mean"], agreement["krippendorff_alpha"], agreement["pairwise_iou"])
     shown = " | ".join("–" if figure is None else f"{figure:.2f}" for figure in figures)
@@ -184,16 +190,31 @@ def _failed_of_rounds(
 
     A check whose images have other labels in the candidate, or none, because they were sent back, is settled.
     """
+    held = _images_of_rounds(candidate)
     folders = [round_folder(project, key) for key in rounds]
-    verdicts = storage.run_many(lambda one: (one.key, storage.read_if_there(one.quality)), reversed(folders))
-    held = candidate.images.groupby("round")["source_ref"].agg(set)
+    verdicts = storage.run_many(
+        lambda one: (one.key, _recorded_verdict(storage, one, candidate.round_digests.get(one.key))),
+        reversed(folders),
+    )
     return [
         (key, one)
-        for key, content in verdicts
-        if content is not None
-        for one in _doubtful(Verdict.from_json(content.data))
+        for key, verdict in verdicts
+        if verdict is not None
+        for one in _doubtful(verdict)
         if one.image_count > len(one.images) or not one.images or held.get(key, set()) & set(one.images)
     ]
+
+
+def _recorded_verdict(storage: Storage, folder: RoundFolder, digest: str | None) -> Verdict | None:
+    """The one that the candidate was made after: the round may be made anew while a person thinks."""
+    if storage.head(folder.quality) is None:
+        return None
+    return Verdict.from_json(read_recorded(storage, folder, folder.quality.name, digest=digest))
+
+
+def _images_of_rounds(candidate: Candidate) -> dict[str, set[str]]:
+    """Round -> the images that have its labels in the candidate."""
+    return dict(candidate.images.groupby("round")["source_ref"].agg(set))
 
 
 def _doubtful(verdict: Verdict) -> tuple[FailedCheck, ...]:

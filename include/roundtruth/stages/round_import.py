@@ -112,7 +112,8 @@ def import_round(
 ) -> dict[str, Any]:
     """All steps: read the jobs, fuse their answers, merge, check, record.
 
-    :returns: what ``read_jobs`` does, and ``counts`` of images by status, ``boxes``, ``record_uri``.
+    :returns: what ``read_jobs`` does, and ``counts`` of images by status, ``boxes``, ``record_uri``,
+        and ``spent_usd``, which is 0: these jobs were paid before.
     :raises QualityError: when a critical check of the round fails; it is not recorded then.
     """
     read = read_jobs(storage, project, round_key, jobs, moved)

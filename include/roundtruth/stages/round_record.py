@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from roundtruth import __version__
 from roundtruth.annotations import IMAGES, from_parquet
 from roundtruth.categories import CategoryMerge
+from roundtruth.errors import RoundChangedError
 from roundtruth.ground_truth.job_request import LABEL_ATTRIBUTE, output_folder
 from roundtruth.project import Project
 from roundtruth.rounds.collect import OBJECTS, read_job_table
@@ -14,15 +18,53 @@ from roundtruth.rounds.cost import spent_usd
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.job_attempts import read_attempts
 from roundtruth.rounds.planned import ImportedJob, PlannedJob, RoundPlan, plans_of_earlier_attempts
-from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests
+from roundtruth.rounds.record import RecordedJob, RoundRecord, file_digests, record_round
 from roundtruth.rounds.relabel import round_jobs
+from roundtruth.stages.fused_answers import require_fused
 from roundtruth.stages.gold_scores import gold_answers
 from roundtruth.stages.large_tables import count_rows
 from roundtruth.stages.merged_tables import merged_categories
 from roundtruth.storage import ObjectUri, Storage
 
+log = logging.getLogger(__name__)
+
+TRIES = 3  # while another run of the same round makes its tables again
+
 _STATUS = pa.schema([IMAGES.field("status")])
 _ANSWERED = pa.schema([OBJECTS.field(name) for name in ("source_ref", "answers")])
+
+
+def record_tables(
+    storage: Storage,
+    project: Project,
+    folder: RoundFolder,
+    round_plan: RoundPlan,
+    *,
+    make_again: Callable[[], None],
+) -> RoundRecord:
+    """Record the round's final tables, made again first where another run of the round has changed them.
+
+    Two runs of one round, of which one is at an earlier relabel pass, write the same files: what is recorded
+    holds the answers of all jobs, and no person is asked to run a task again.
+
+    :param make_again: merges and checks once more.
+    :raises RoundError: when an image is not accounted for.
+    :raises RoundChangedError: when the other run goes on and on.
+    """
+    jobs = round_jobs(storage, folder, round_plan)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            made = make_record(storage, project, folder, round_plan)
+            require_fused(storage, folder, jobs)  # after the digests were taken
+            record_round(storage, folder, made)
+        except RoundChangedError as error:
+            if not tries_left:
+                raise
+            log.warning("the round's tables are made once more: %s", error)
+            make_again()
+        else:
+            break
+    return made
 
 
 def make_record(
@@ -49,7 +91,7 @@ def make_record(
             else _recorded(storage, project, folder, job, categories)
             for job in jobs
         ),
-        files=file_digests(storage, {uri.name: uri for uri in _recorded_files(folder)}),
+        files=file_digests(storage, {uri.name: uri for uri in _recorded_files(storage, folder)}),
         gold_answers=gold_answers(storage, folder, round_plan),
         imported=round_plan.imported is not None,
         imported_from=tuple(source.uri for source in round_plan.imported.sources)
@@ -77,9 +119,10 @@ def _jobs_of_earlier_attempts(storage: Storage, folder: RoundFolder, before: int
     )
 
 
-def _recorded_files(folder: RoundFolder) -> list[ObjectUri]:
+def _recorded_files(storage: Storage, folder: RoundFolder) -> list[ObjectUri]:
     files = [folder.answers, folder.labels, folder.images, folder.annot_csv]
-    return [*files, folder.consensus, folder.skills, folder.quality]
+    files += [folder.consensus, folder.skills, folder.quality]
+    return [*files, folder.failing_images] if storage.head(folder.failing_images) else files
 
 
 def _recorded_import(round_plan: RoundPlan, job: PlannedJob, imported: ImportedJob) -> RecordedJob:

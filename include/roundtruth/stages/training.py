@@ -8,8 +8,9 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _LAST_LINES = 20  # of the command's output, in the error when it fails
 _STOP_SECONDS = 30.0  # what a command gets to save its work when it is ended
+_LOOK_SECONDS = 0.05
 
 
 def train(storage: Storage, project: Project, version: str = "latest") -> dict[str, Any]:
@@ -111,14 +113,16 @@ def run_command(command: list[str], folder: Path) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is not None:
-        return
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    """What the command started may outlive it, as what a shell leaves in the background."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    with suppress(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            process.poll()  # until somebody asked for its code it counts as there
+            os.killpg(process.pid, 0)
+            time.sleep(_LOOK_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
 
 
 @contextmanager

@@ -45,6 +45,20 @@ def test_groups_by_key(group_by: Any, expected: list[list[str]]) -> None:
     assert groups_of(project_of(group_by=group_by)) == expected
 
 
+@pytest.mark.parametrize("folders", [1, 2])
+def test_imported_images_of_another_place_are_together_with_those_of_their_own_folder(folders: int) -> None:
+    keys = [f"{folder}/{number}.jpg" for folder in ("cam1", "cam2", "cam1/night") for number in range(3)]
+    old = [f"s3://old-bucket/{key}" for key in keys] + ["s3://old-bucket/7.jpg", "s3://old-bucket/8.jpg"]
+    elsewhere = [f"s3://bucket/{key}" for key in keys[:3]]  # the project's bucket, not its image folder
+    own = [f"{ROOT}/images/cam1/{number}.jpg" for number in range(3)]
+    refs = [*old, *elsewhere, *own]
+    groups = group_images(project_of(group_by={"folder": folders}), {ref: ref for ref in refs})
+    together: dict[str, list[str]] = {}
+    for ref in refs:
+        together.setdefault(groups[ref], []).append(ref)
+    assert list(together.values()) == [old[:3], old[3:6], old[6:9], [old[9]], [old[10]], elsewhere, own]
+
+
 def test_the_same_bytes_are_one_group_and_join_the_groups_they_are_in() -> None:
     etags = {f"{ROOT}/images/{key}": "same" if key in {"5.jpg", KEYS[0]} else key for key in KEYS}
     groups = group_images(project_of(group_by={"folder": 1}), etags)

@@ -308,3 +308,17 @@ def test_pages_are_left_out_when_no_docs_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checked(*good_round())
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_beyond_a_hundred_images_of_a_check_all_are_handed_on():
+    """The verdict names its first hundred; who looks at the images wants each of them."""
+    images, labels = good_round(130)
+    narrow = [label(f"{number}.jpg", box=(10, 10, 1, 20)) for number in range(120) for _ in range(2)]
+    quarter = [label(f"{number}.jpg", box=(10, 10, 1, 20)) for number in range(40)]
+    result = checked(images, [*labels, *narrow])
+    [check] = [one for one in result.verdict.warnings if one.check == "box_side"]
+    assert (check.failed_rows, check.image_count, len(check.images)) == (240, 120, 100)
+    every = result.unnamed["labels", "box_side"]
+    assert sorted(every) == sorted(f"s3://bucket/images/{number}.jpg" for number in range(120))
+    assert tuple(every[:100]) == check.images
+    assert ("labels", "box_side") not in checked(images, [*labels, *quarter]).unnamed

@@ -210,13 +210,51 @@ class TestAttempts:
         }
         assert collected.answers == 8
 
-    def test_rows_of_another_manifest(self, job: Job, second: ObjectUri) -> None:
-        """The second attempt was given fewer rows: its answers belong to the images of its own rows."""
+    def test_what_an_earlier_attempt_labeled_stays_labeled(self, job: Job, second: ObjectUri) -> None:
+        """The second attempt's manifest leaves out the rows that were labeled before, or is unfinished."""
         job.write_output(job.labeled(1, 1), job.labeled(3, 0), to=second)
-        job.answer(1, ("c", 1), to=second)
+        job.answer(3, ("c", 1), to=second)
+        collected = job.collect_attempts(job.output, second)
+        tables = read_job_tables(job.storage, job.inputs)
+        assert list(tables.objects["status"]) == ["labeled", "labeled", "negative", "labeled"]
+        assert sorted(tables.consolidated["source_ref"]) == [job.refs[0], job.refs[1], job.refs[3]]
+        assert (collected.labeled, collected.negative, collected.unlabeled) == (3, 1, 0)
+
+    def test_the_later_label_counts_and_a_later_failure_takes_none_away(
+        self, job: Job, second: ObjectUri
+    ) -> None:
+        failed = {"failure-reason": "timed out"}
+        job.write_output(
+            job.labeled(0, 1, 1),
+            job.labeled(1, **failed),
+            job.labeled(2, **failed),
+            job.labeled(3),
+            to=second,
+        )
         job.collect_attempts(job.output, second)
+        tables = read_job_tables(job.storage, job.inputs)
+        assert list(tables.objects["status"]) == ["labeled", "failed", "negative", "negative"]
+        assert list(tables.consolidated["category"]) == ["pen", "pen"]
+
+    def test_rows_are_those_of_the_manifest_the_attempt_was_given(self, job: Job) -> None:
+        """It is the output manifest of the attempt before, and that one had left rows out."""
+        second = ObjectUri.parse(f"{job.output}-a2")
+        third = ObjectUri.parse(f"{job.output}-a3")
+        job.write_output({"source-ref": job.refs[1]}, b"{broken", {"source-ref": job.refs[3]})
+        job.answer(2, ("c", 1), to=second)  # it failed before it had an output manifest of its own
+        job.answer(1, ("d", 1), to=third)
+        job.answer(0, ("d", 1), to=third)
+        job.write_output(job.labeled(3, 0), to=third)
+        collected = job.collect_attempts(job.output, second, third)
         answers = read_job_tables(job.storage, job.inputs).answers
-        assert set(answers.loc[answers["worker"] == "c", "source_ref"]) == {job.refs[3]}
+        assert set(zip(answers["worker"], answers["source_ref"], strict=True)) == {
+            ("c", job.refs[3]),
+            ("d", job.refs[1]),
+        }
+        assert [problem for problem in collected.problems if "answers about" in problem] == [
+            f"{third}: answers about row 1, whose line nobody can read"
+        ]
+        assert (collected.labeled, collected.unlabeled) == (1, 3)
 
     def test_what_a_failed_job_left_is_taken(self, job: Job, second: ObjectUri) -> None:
         """Its task was marked as success: the second attempt failed before it had any output."""

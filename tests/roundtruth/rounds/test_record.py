@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roundtruth.errors import RoundError
+from roundtruth.errors import RoundChangedError, RoundError
 from roundtruth.rounds.folder import RoundFolder
 from roundtruth.rounds.record import (
     RoundRecord,
@@ -69,7 +69,7 @@ def test_what_was_recorded_is_read_whatever_was_made_of_it_since(
     assert read_recorded(storage, folder, "labels.parquet") == b"boxes"
     keep_recorded(storage, folder)
     assert read_recorded(storage, folder, "labels.parquet") == b"boxes"
-    with pytest.raises(RoundError, match=r"labels.parquet was made again while round 'r1'"):
+    with pytest.raises(RoundChangedError, match=r"labels.parquet was made again while round 'r1'"):
         record_round(storage, folder, make_record(boxes=6))
     assert read_record(storage, folder) == make_record(), "round.json is the last to change"
     rebuilt = {"labels.parquet": hashlib.sha256(b"of a rebuild").hexdigest()}

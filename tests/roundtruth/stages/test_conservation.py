@@ -18,7 +18,7 @@ from PIL import Image
 from roundtruth.annotations import AGREEMENT, ANSWERS, IMAGES, LABELS, from_parquet, table, to_parquet
 from roundtruth.project import Project
 from roundtruth.quality import judging
-from roundtruth.quality.validation import Outcome
+from roundtruth.quality.suites import Outcome
 from roundtruth.quality.verdict import Verdict
 from roundtruth.rounds.collect import OBJECTS
 from roundtruth.rounds.folder import round_folder

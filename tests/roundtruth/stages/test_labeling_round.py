@@ -105,6 +105,7 @@ def test_a_whole_round_twice(
     jobs = labeling_round.plan_jobs(storage, project, "r1")
     assert jobs is not None
     assert [job["job_name"] for job in jobs] == [f"{project.project}-r1-1"]
+    assert "round r1: 13 images, 1 jobs, 0.96 USD and up to 0.96 for relabeling (AWS's fee" in caplog.text
     (counts,) = label(storage, sagemaker_client, project, "r1", jobs)
     assert (counts["images"], counts["answers"], counts["problems"]) == (12, 36, ())
     assert counts["labeled"] + counts["negative"] == 12
@@ -143,6 +144,8 @@ def test_a_whole_round_twice(
     assert record is not None
     assert record.images == 13
     assert record.counts == recorded["counts"]
+    assert record.spent_usd == recorded["spent_usd"] > 0
+    assert f"spent {record.spent_usd:.2f} USD" in caplog.text
     assert record.answers == 36 + sum(job.images * job.workers for job in record.jobs if job.relabel_pass)
     described = sagemaker_client.describe_labeling_job(LabelingJobName=jobs[0]["job_name"])
     assert record.jobs[0].arn == described["LabelingJobArn"]

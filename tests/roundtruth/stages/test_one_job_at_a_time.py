@@ -1,4 +1,12 @@
-"""No stage holds more than one job's answers in memory, however many jobs a round has."""
+"""No stage holds more than one job's answers in memory, however many jobs a round has.
+
+What stages do hold of a whole round, and what of it the tests below measure:
+- measure: a row an image (AGREEMENT) and an entry a disputed image; all else goes to disk job by job
+- merge: a row an image (OBJECTS, IMAGES); labels in spans of IMAGES_AT_ONCE images
+- check: the final labels and images, which Great Expectations judges as one table, and of each answer its
+  worker's number and its seconds a box: a dozen bytes, for the checks on people are medians and shares
+- record: digests and counts
+"""
 
 from __future__ import annotations
 
@@ -14,15 +22,17 @@ import pytest
 from roundtruth.annotations import ANSWERS, LABELS, ROUND_LABELS, from_parquet, table, to_parquet
 from roundtruth.consensus.parts import Spill
 from roundtruth.errors import RoundtruthError
+from roundtruth.quality.people import time_per_box
 from roundtruth.rounds import collect
 from roundtruth.rounds.collect import OBJECTS
 from roundtruth.rounds.folder import round_folder
 from roundtruth.stages import labeling_round, merged_tables
+from roundtruth.stages.answered_images import answer_times
 from roundtruth.stages.fused_answers import fuse_answers
 from roundtruth.stages.large_tables import count_rows, read_span, written_table
 from roundtruth.stages.round_parts import jobs_in_parts
 from roundtruth.storage import ObjectUri, Storage
-from tests.large_round import KEY, large_project, put_large_round
+from tests.large_round import KEY, WORKERS, large_project, put_large_round
 from tests.memory_store import memory_storage
 
 JOBS, IMAGES = 4, 30
@@ -74,6 +84,24 @@ def test_every_stage_holds_the_answers_of_one_job(storage: Storage, monkeypatch:
         reads[name] = alive.tables
     assert reads == {"measure": 2 * JOBS, "merge": 0, "check": JOBS, "record": 0}
     assert count_rows(storage, folder.answers) > 3 * largest, "together they are more"
+
+
+def test_the_checks_on_people_keep_a_dozen_bytes_of_an_answer(storage: Storage) -> None:
+    project = large_project()
+    plan = put_large_round(storage, project, JOBS, IMAGES)
+    folder = round_folder(project, KEY)
+    answers = [storage.read(folder.job(job.name).answers) for job in plan.jobs]
+    whole = time_per_box(pd.concat([from_parquet(data, ANSWERS, name="answers") for data in answers]))
+    times = answer_times(storage, project, folder, plan.jobs)
+    assert len(times) == len(whole) == JOBS * IMAGES * WORKERS
+    # A number for the worker and one for the time; the pseudonyms once each.
+    pseudonyms = times["worker"].cat.categories
+    held = times.memory_usage(index=False, deep=True).sum() - pseudonyms.memory_usage(deep=True)
+    assert held <= 12 * len(times)
+    assert len(pseudonyms) == whole["worker"].nunique()
+    together = times.groupby("worker", observed=True)["seconds_per_box"].median()
+    apart = whole.groupby("worker")["seconds_per_box"].median()
+    assert sorted(together) == sorted(apart), "the same as of all answers at once"
 
 
 def test_the_tables_are_those_of_all_jobs_in_their_order(storage: Storage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from roundtruth.datasets.folder import dataset_folder
@@ -12,6 +13,7 @@ from roundtruth.quality.verdict import FailedCheck, make_verdict
 from roundtruth.quality_settings import Severity
 from roundtruth.rounds.folder import RoundFolder, round_folder
 from roundtruth.rounds.history import read_history
+from roundtruth.rounds.record import file_digests, read_record, record_round
 from roundtruth.stages.dataset_release import assemble, publish
 from roundtruth.stages.release_decision import approval_request, discard, round_warnings, send_back
 from roundtruth.storage import ObjectUri, Storage
@@ -164,6 +166,43 @@ def test_images_that_go_back_wait_for_labels_and_the_others_do_not(
     assert {ref for ref, _ in read_history(storage, project).carried_over} == {refs["b.jpg"]}
     after = publish(storage, project, candidate(storage, project))
     assert (after["images"], after["boxes"]) == (2, 2)
+
+
+def test_labels_of_a_newer_round_do_not_go_back_for_a_check_of_an_older_one(
+    storage: Storage, project: Project
+) -> None:
+    refs = rounds(storage, project)
+    put_verdict(storage, round_folder(project, "r1").quality, refs["a.jpg"], refs["b.jpg"])
+    put_round(storage, project, "r2", {"b.jpg": [BOX_2]})
+    assert send_back(storage, project, candidate(storage, project))["images"] == 1
+    assert {ref for ref, _ in read_history(storage, project).carried_over} == {refs["a.jpg"]}
+
+
+def test_a_round_made_anew_while_a_person_thinks_changes_nothing_of_the_question(
+    storage: Storage, project: Project
+) -> None:
+    refs = rounds(storage, project)
+    folder = round_folder(project, "r1")
+    put_verdict(storage, folder.quality, refs["b.jpg"])
+    record_files(storage, folder, folder.quality, folder.consensus)
+    uri = candidate(storage, project)
+    before = approval_request(storage, project, uri)
+    put_verdict(storage, folder.quality, refs["a.jpg"], severity="critical")
+    storage.write(folder.consensus, json.dumps(REPORT | {"disputed_images": []}).encode())
+    assert approval_request(storage, project, uri) == before
+    record_files(storage, folder, folder.quality, folder.consensus)  # and it is recorded, too
+    assert approval_request(storage, project, uri) == before
+    assert round_warnings(storage, project, uri) == ["box_side"]
+    send_back(storage, project, uri)
+    assert {ref for ref, _ in read_history(storage, project).carried_over} == {refs["b.jpg"]}
+
+
+def record_files(storage: Storage, folder: RoundFolder, *files: ObjectUri) -> None:
+    """Record a round again, with these files of its folder."""
+    record = read_record(storage, folder)
+    assert record is not None
+    digests = record.files | file_digests(storage, {uri.name: uri for uri in files})
+    record_round(storage, folder, msgspec.structs.replace(record, files=digests))
 
 
 @pytest.mark.parametrize("earlier", [1, 2], ids=["the first attempt", "a later attempt"])

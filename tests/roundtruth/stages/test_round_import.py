@@ -657,3 +657,11 @@ def test_real_chosen_classes_are_refused(storage: Storage) -> None:
         RoundError, match=r"holds image-classification; project 'pens' is of task bounding-box: only jobs of"
     ):
         read_jobs(storage, make_project(), KEY, job_sources([str(REAL / "bird-classes-5-workers")]))
+
+
+@needs_real
+def test_every_folder_of_real_data_is_imported_or_refused_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    folders = [path.name for path in REAL.iterdir() if path.is_dir()]
+    assert len(folders) >= 5
+    assert [name for name in folders if f'"{name}"' not in text] == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 from PIL import Image
 
 from roundtruth.errors import RoundError
@@ -20,8 +22,10 @@ from roundtruth.stages import round_thumbnails
 from roundtruth.stages.round_thumbnails import make_thumbnails
 from roundtruth.storage import ObjectUri, Storage
 from tests.labeling_ui.large_round import put_large_round
-from tests.memory_store import memory_storage, put_blank
+from tests.memory_store import blank_png, memory_storage, put_blank
 from tests.project_samples import make_project
+from tests.sandbox_fixture import client
+from tests.store import open_store
 
 KEY = "2026-11-16"
 ODD = ["a b.png", "안녕.png", "#1%20+.png", "émoji 🖊.png", "a'b\"<c>&.png"]
@@ -146,6 +150,25 @@ def test_a_refusal_of_s3_is_asked_again_by_the_next_call(storage, monkeypatch):
     assert make_thumbnails(storage, project, KEY) == {"wanted": 2, "made": 1, "there": 0, "without": 1}
     monkeypatch.undo()
     assert make_thumbnails(storage, project, KEY) == {"wanted": 2, "made": 1, "there": 1, "without": 0}
+
+
+def test_a_key_of_boto3_alone_and_a_lost_connection_stop_nothing(sandbox, s3_client, bucket):
+    """obstore takes no key with an empty part, so boto3 reads it."""
+    image = blank_png(64, 48)
+    for name in ("one.png", "x//y.png"):
+        s3_client.put_object(Bucket=bucket, Key=f"boxes/images/{name}", Body=image)
+    project = make_project(root=f"s3://{bucket}/boxes")
+    whole = open_store(sandbox.endpoint_url, s3_client=s3_client)
+    plan_round(whole, project, KEY)
+
+    def lose(request: Any, **_: Any) -> None:
+        raise ConnectionClosedError(endpoint_url=request.url)
+
+    losing = client.__wrapped__("s3", sandbox.endpoint_url)
+    losing.meta.events.register("before-send.s3.GetObject", lose)
+    lost = open_store(sandbox.endpoint_url, s3_client=losing)
+    assert make_thumbnails(lost, project, KEY) == {"wanted": 2, "made": 1, "there": 0, "without": 1}
+    assert make_thumbnails(whole, project, KEY) == {"wanted": 2, "made": 1, "there": 1, "without": 0}
 
 
 def test_a_bounded_number_the_lowest_agreement_and_the_failing_ones_first(storage):

@@ -109,18 +109,30 @@ def test_a_command_that_fails_says_so(tmp_path: Path, command: list[str], words:
         run_command(command, tmp_path)
 
 
-def test_ending_the_task_ends_the_command_and_what_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "last",
+    ["below.wait()", "", "signal.pause()"],
+    ids=["waits for what it started", "is over before it", "ignores the signal to end"],
+)
+def test_ending_the_task_ends_the_command_and_what_it_started(
+    tmp_path: Path, monkeypatch: Any, last: str
+) -> None:
+    """What it started holds its output, so the task goes on as long as that does."""
+    monkeypatch.setattr("roundtruth.stages.training._STOP_SECONDS", 0.5)
     pids = tmp_path / "pids"
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN);" if last == "signal.pause()" else ""
     child = (
-        "import os, subprocess, sys;"
+        f"import os, signal, subprocess, sys; {ignore}"
         "below = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{below.pid}}');"
-        "print('ready', flush=True); below.wait()"
+        f"print('ready', flush=True); {last}"
     )
 
     def end_me() -> None:
         while not pids.exists() or len(pids.read_text().split()) < 2:
             time.sleep(0.02)
+        if not last:
+            ended(int(pids.read_text().split()[0]))
         os.kill(os.getpid(), signal.SIGALRM)
 
     def over(*_: object) -> None:
@@ -134,10 +146,15 @@ def test_ending_the_task_ends_the_command_and_what_it_started(tmp_path: Path) ->
     finally:
         signal.signal(signal.SIGALRM, before)
     for pid in map(int, pids.read_text().split()):
-        deadline = time.monotonic() + 10
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline, f"process {pid} runs on"
-            time.sleep(0.02)
+        ended(pid)
+
+
+def ended(pid: int) -> None:
+    """Wait until a process is over."""
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, f"process {pid} runs on"
+        time.sleep(0.02)
 
 
 def test_a_version_that_is_not_there_is_named(storage: Storage) -> None:
