@@ -208,20 +208,21 @@ def make_project(layout: str) -> Project:
 
 
 def put_round(storage: CountingStorage, project: Project, key: str, numbers: Any) -> None:
-    """A recorded round about these images; all of them hold the same few bytes under ETags of their own."""
+    """A recorded round about these images; all of them show the same, in a few bytes of their own."""
     content = io.BytesIO()
     Image.new("RGB", (64, 48), (90, 120, 60)).save(content, "JPEG")
     random = np.random.default_rng(int(key[-2:]))
     images, labels = [], []
     for number in numbers:
         uri = project.images_uri / f"{number // 1000:03d}/{number:06d}.jpg"
-        etag = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
-        storage._put(str(uri), content.getvalue(), etag)
+        data = content.getvalue() + b"%08d" % number
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        storage._put(str(uri), data, etag)
         images.append(
             {
                 "source_ref": str(uri),
                 "etag": etag,
-                "bytes": len(content.getvalue()),
+                "bytes": len(data),
                 "width": 64,
                 "height": 48,
                 "orientation": 1,

@@ -169,6 +169,8 @@ class Transfers:
 
 def main() -> None:
     """Measure, print the page."""
+    from benchmarks.bench_pull import pull_rows  # which takes the server and the table's rows from here
+
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--objects", type=int, default=4_000)
     arguments.add_argument("--keys", type=int, default=100_000)
@@ -177,11 +179,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     photo = BytesIO()
     Image.effect_noise((320, 240), 40).convert("RGB").save(photo, "JPEG")
-    lines = [
-        "| requests | latency | ours: CPU, ms each | obstore's own | boto3 | CPU, ours ÷ obstore (from–to) "
-        "| a second, ours ÷ obstore | a second, ours |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = header()
     with tempfile.TemporaryDirectory() as folder:
         content = Path(folder) / "content"
         content.write_bytes(response())
@@ -189,6 +187,7 @@ def main() -> None:
             with null_s3(f"--latency={latency}", f"--content={content}") as endpoint:
                 lines += _small(Transfers(endpoint, chosen.objects, photo.getvalue()), latency, chosen.runs)
                 lines += _listings(endpoint, chosen.keys, latency, chosen.runs)
+        lines += pull_rows(chosen.objects // 2, chosen.runs)
         with null_s3(f"--content={content}") as endpoint:
             lines += ["", _job(endpoint, chosen.responses)]
         content.write_bytes(photo.getvalue())
@@ -197,14 +196,42 @@ def main() -> None:
     print("\n".join(lines))
 
 
+def header() -> list[str]:
+    """The table's first two lines."""
+    return [
+        "| requests | latency | ours: CPU, ms each | obstore's own | boto3 | CPU, ours ÷ obstore (from–to) "
+        "| a second, ours ÷ obstore | a second, ours |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+
+
 def _small(transfers: Transfers, latency: str, runs: int) -> list[str]:
     rows = []
     for name, (obstores, ours, boto3s) in transfers.operations().items():
         pairs = [(measured(obstores), measured(ours)) for _ in range(runs)]
         few = transfers.keys[: max(len(transfers.keys) // 10, 1)]
         boto3_each = measured(lambda run=boto3s, keys=few: run(keys))[1] / len(few)
-        rows.append(_row(name, latency, pairs, len(transfers.keys), boto3_each))
-    return rows
+        rows.append(row(name, latency, pairs, len(transfers.keys), boto3_each))
+    return [*rows, _conditional_copies(transfers, latency, runs)]
+
+
+def _conditional_copies(transfers: Transfers, latency: str, runs: int) -> str:
+    """Copies while the source has its ETag, by boto3, beside obstore's copies, which know no condition."""
+    keys = transfers.keys[: max(len(transfers.keys) // 10, 1)]
+    store, storage = transfers.store, transfers.storage
+
+    def copy(key: str) -> bool:
+        return storage.copy_if_unchanged(ObjectUri(BUCKET, key), ObjectUri(BUCKET, f"to/{key}"), "0" * 32)
+
+    def obstores() -> None:
+        in_threads(lambda key: obstore.copy(store, key, f"to/{key}"), keys, transfers.threads)
+
+    def ours() -> None:
+        assert all(storage.run_many(copy, keys))
+
+    pairs = [(measured(obstores), measured(ours)) for _ in range(runs)]
+    boto3_each = statistics.median(pair[1][1] for pair in pairs) / len(keys)  # it is boto3
+    return row("copy on condition of its ETag", latency, pairs, len(keys), boto3_each)
 
 
 def _listings(endpoint: str, keys: int, latency: str, runs: int) -> list[str]:
@@ -227,28 +254,29 @@ def _listings(endpoint: str, keys: int, latency: str, runs: int) -> list[str]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"keys-{few}/")
         return sum(len(page["Contents"]) for page in pages)
 
-    return [_row(f"list {keys:,} keys (each a key)", latency, pairs, keys, measured(boto3s)[1] / few)]
+    return [row(f"list {keys:,} keys (each a key)", latency, pairs, keys, measured(boto3s)[1] / few)]
 
 
-def _row(
+def row(
     name: str,
     latency: str,
     pairs: list[tuple[tuple[float, float], tuple[float, float]]],
     count: int,
     boto3_each: float,
 ) -> str:
+    """A line of the table, of pairs of (clock, CPU) seconds: obstore's own, ours."""
     ratios = sorted(ours[1] / theirs[1] for theirs, ours in pairs)
     speeds = statistics.median(theirs[0] / ours[0] for theirs, ours in pairs)
     ours_cpu = statistics.median(ours[1] for _, ours in pairs) / count * 1e3
     theirs_cpu = statistics.median(theirs[1] for theirs, _ in pairs) / count * 1e3
     second = count / statistics.median(ours[0] for _, ours in pairs)
-    row = (
+    line = (
         f"| {name} | {float(latency) * 1e3:.0f} ms | {ours_cpu:.4f} | {theirs_cpu:.4f} "
         f"| {boto3_each * 1e3:.4f} | **{statistics.median(ratios):.2f}** ({ratios[0]:.2f}–{ratios[-1]:.2f}) "
         f"| {speeds:.0%} | {second:,.0f} |"
     )
-    print(row, file=sys.stderr, flush=True)
-    return row
+    print(line, file=sys.stderr, flush=True)
+    return line
 
 
 def _job(endpoint: str, responses: int) -> str:

@@ -36,6 +36,24 @@ def page(run: Run) -> str:
     )
 
 
+def quoted(written: str) -> str:
+    """What the README says of a written page; tests/benchmarks compares the two.
+
+    :param written: the page's text.
+    """
+    cells = [line.strip("| ").split(" | ") for line in written.splitlines() if line.startswith("| ")]
+    told = {cell[0]: cell[1] for cell in cells if len(cell) == 2}
+    alone, mixed = told["… one at a time / mixed"].split(" / ")
+    twice = told["jobs created twice, labels paid twice"]
+    return (
+        f"Under {told['faults injected']} faults, {alone} alone and {mixed} mixed, "
+        f"{told['rounds finished']} rounds finished, {twice} jobs were created twice, "
+        f"{told['images lost']} images and {told['answers lost']} answers lost; "
+        f"of {told['versions published']} versions {told['versions that do not verify']} do not verify, "
+        f"and a person cleared {told['tasks cleared by a person']} tasks ([FAULTS.md](benchmarks/FAULTS.md))."
+    )
+
+
 def _head(run: Run) -> list[str]:
     found = run.findings
     return [

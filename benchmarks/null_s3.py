@@ -5,16 +5,19 @@ Run: python null_s3.py [--latency 0.02] [--slow-down 3]; prints its port, serves
 GET gives the same object for each key (a range of it, if asked for), PUT takes anything, also a copy,
 DELETE and HEAD succeed, and a listing has as many keys as its prefix says (keys-100000/ has a hundred
 thousand). moto answers some 200 requests a second and would hide what the client costs. ``--slow-down``
-answers every so manieth request with 503 Slow Down, as S3 does when a prefix is asked too much.
+answers every so manieth request with 503 Slow Down, as S3 does when a prefix is asked too much. With
+``--objects`` there is a bucket for each folder in that folder, and other keys are missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import re
 import sys
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import uvloop
@@ -33,6 +36,7 @@ class NullS3(asyncio.Protocol):
     """One connection."""
 
     content = b"x" * 290
+    objects: ClassVar[dict[str, tuple[bytes, str]]] = {}  # path -> bytes, ETag
     latency = 0.0
     slow_down = 0
     requests = 0
@@ -89,24 +93,32 @@ class NullS3(asyncio.Protocol):
         if method == "PUT":
             return _response(b"200 OK", _COPIED if "x-amz-copy-source" in fields else b"")
         if method in {"GET", "HEAD"}:
-            return self._object(method, fields.get("range", ""))
+            content, etag = self.content, ETAG
+            if self.objects:
+                found = self.objects.get(unquote(urlsplit(target).path))
+                if found is None:
+                    return _response(b"404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>")
+                content, etag = found
+            return self._object(method, fields.get("range", ""), content, etag)
         return _response(b"204 No Content", b"")
 
-    def _object(self, method: str, asked: str) -> bytes:
-        content, status, more = self.content, b"200 OK", b""
+    def _object(self, method: str, asked: str, content: bytes, etag: str) -> bytes:
+        status, more = b"200 OK", b""
         if asked:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             end = min(int(last or len(content)), len(content) - 1)
             more = b"Content-Range: bytes %d-%d/%d\r\n" % (int(first), end, len(content))
             content, status = content[int(first) : end + 1], b"206 Partial Content"
-        return _response(status, content, more, body=method == "GET")
+        return _response(status, content, more, body=method == "GET", etag=etag)
 
 
-def _response(status: bytes, content: bytes, more: bytes = b"", *, body: bool = True) -> bytes:
+def _response(
+    status: bytes, content: bytes, more: bytes = b"", *, body: bool = True, etag: str = ETAG
+) -> bytes:
     head = b'HTTP/1.1 %s\r\nContent-Length: %d\r\nETag: "%s"\r\nLast-Modified: %s\r\n%s\r\n' % (
         status,
         len(content),
-        ETAG.encode(),
+        etag.encode(),
         HTTP_MOMENT,
         more,
     )
@@ -146,10 +158,16 @@ def main() -> None:
     arguments.add_argument("--latency", type=float, default=0.0, help="seconds")
     arguments.add_argument("--slow-down", type=int, default=0, help="refuse every so manieth request")
     arguments.add_argument("--content", type=Path, help="what every object holds")
+    arguments.add_argument("--objects", type=Path, help="a folder of buckets that are there")
     chosen = arguments.parse_args()
     NullS3.latency, NullS3.slow_down = chosen.latency, chosen.slow_down
     if chosen.content:
         NullS3.content = chosen.content.read_bytes()
+    for path in chosen.objects.rglob("*") if chosen.objects else ():
+        if path.is_file():
+            data = path.read_bytes()
+            name = f"/{path.relative_to(chosen.objects).as_posix()}"
+            NullS3.objects[name] = data, hashlib.md5(data, usedforsecurity=False).hexdigest()
     uvloop.run(serve())
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, PartitionedAssetTimetable, get_current_context, task
+from airflow.sdk import DAG, PartitionedAssetTimetable, get_current_context
+from airflow.sdk import task as airflow_task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from labeling.approval import DISCARD, PUBLISH, SEND_BACK, answer_given, approval
@@ -15,8 +16,9 @@ from labeling.assets import dataset_asset, labels_asset
 from labeling.dag_arguments import common_arguments
 from labeling.links import show_data_docs, with_data_docs
 from labeling.page_links import VersionLink, round_page, show_version, with_links
-from labeling.projects import load_projects
+from labeling.project_dags import project_dags
 from labeling.rounds import connected
+from labeling.tasks import task
 from roundtruth.project import Project
 
 
@@ -61,6 +63,9 @@ def release(project: Project) -> None:
 
         published = publish(*connected(project), candidate_uri)
         show_version(project, published["version"])
+        if published.pop("superseded"):
+            # Its own release has told whoever waits for the version.
+            raise AirflowSkipException(f"{published['version']} holds all that this candidate would bring.")
         get_current_context()["outlet_events"][dataset].extra = published
         return published
 
@@ -80,7 +85,7 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
     another candidate.
     """
 
-    @task.branch
+    @airflow_task.branch
     def decide_approval(candidate_uri: str, quality: dict[str, Any]) -> str:
         from roundtruth.stages.release_decision import round_warnings
 
@@ -126,5 +131,4 @@ def ask_a_person(project: Project, candidate_uri: Any, checked: Any, published: 
     described >> asked >> list(ways.values())
 
 
-for _project in load_projects().projects:
-    globals()[f"{_project.project}_dataset_release"] = dataset_release(_project)
+globals().update(project_dags("dataset_release", dataset_release))

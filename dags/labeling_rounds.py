@@ -13,7 +13,6 @@ from airflow.sdk import (
     CronPartitionTimetable,
     PartitionedAtRuntime,
     get_current_context,
-    task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
@@ -34,8 +33,9 @@ from labeling.page_links import (
     with_links,
 )
 from labeling.parameters import relabel_run, request_of, round_parameters
-from labeling.projects import load_projects
+from labeling.project_dags import project_dags
 from labeling.rounds import skip_if, this_round
+from labeling.tasks import task
 from roundtruth.project import Project
 
 Jobs = list[dict[str, Any]]  # what a labeling job's branch needs, see stages.labeling_round.plan_jobs
@@ -238,5 +238,4 @@ def finish(project: Project, after: Any, inspected: Any) -> None:
         inspected >> checked
 
 
-for _project in load_projects().projects:
-    globals()[f"{_project.project}_labeling_round"] = labeling_round(_project)
+globals().update(project_dags("labeling_round", labeling_round))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, PartitionedAtRuntime, get_current_context, task
+from airflow.sdk import DAG, PartitionedAtRuntime, get_current_context
 
 from ground_truth.hooks import GroundTruthHook
 from labeling.assets import labels_asset
@@ -23,8 +23,9 @@ from labeling.page_links import (
     show_round,
     with_links,
 )
-from labeling.projects import load_projects
+from labeling.project_dags import project_dags
 from labeling.rounds import this_round
+from labeling.tasks import task
 from roundtruth.project import Project
 
 
@@ -116,5 +117,4 @@ def import_jobs(project: Project) -> None:
     checked >> make_thumbnails()
 
 
-for _project in load_projects().projects:
-    globals()[f"{_project.project}_round_import"] = round_import(_project)
+globals().update(project_dags("round_import", round_import))

@@ -9,18 +9,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, PartitionedAssetTimetable, get_current_context, task
+from airflow.sdk import DAG, Param, PartitionedAssetTimetable, get_current_context
 
 from labeling.assets import dataset_asset, published_version
 from labeling.dag_arguments import ask_for, common_arguments
-from labeling.projects import load_projects
+from labeling.project_dags import project_dags
 from labeling.rounds import connected
-from roundtruth.operation_settings import Training
+from labeling.tasks import task
 from roundtruth.project import Project
 
 
-def train_on_release(project: Project, training: Training) -> DAG:
-    """The Dag that trains on a project's versions."""
+def train_on_release(project: Project) -> DAG | None:
+    """The Dag that trains on a project's versions; none where the project file does not ask for it."""
+    training = project.training
+    if training is None:
+        return None
     with DAG(
         dag_id=f"{project.project}_train_on_release",
         description=f"Hand each version of dataset {project.dataset.name} to the training command.",
@@ -50,6 +53,4 @@ def train_on_release(project: Project, training: Training) -> DAG:
     return dag
 
 
-for _project in load_projects().projects:
-    if _project.training is not None:
-        globals()[f"{_project.project}_train_on_release"] = train_on_release(_project, _project.training)
+globals().update(project_dags("train_on_release", train_on_release))

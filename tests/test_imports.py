@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ DOMAIN = ROOT / "include" / "roundtruth"
 ROOMS = [
     ["errors"],
     ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns"],
-    ["boto3_calls", "local_files", "s3_connection"],
+    ["boto3_calls", "local_files", "s3_connection", "storage_errors"],
     ["storage"],
     ["labeling_settings"],
     ["quality_settings"],
@@ -141,6 +142,20 @@ def test_rooms_import_only_what_stands_above_them():
     assert wrong == []
 
 
+def test_no_two_modules_of_the_domain_need_each_other():
+    """Nor a chain of them, wherever in a file the import stands."""
+    files = {
+        ".".join(path.relative_to(DOMAIN.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in python_files("include/roundtruth")
+    }
+    needs = {
+        name: {found.module for found in imports(path) if found.module in files} - {name}
+        for name, path in files.items()
+    }
+    order = TopologicalSorter(needs)
+    order.prepare()  # graphlib.CycleError names the circle
+
+
 @pytest.mark.parametrize("foreign", ["airflow", "ground_truth", "labeling", "labeling_ui", "dags", "demo"])
 def test_the_domain_knows_no_adapter(foreign):
     found = [i for path in python_files("include/roundtruth") for i in imports(path)]
@@ -214,10 +229,13 @@ def test_what_dags_share_does_no_work_of_a_round():
     allowed = LABELING_IMPORTS | {
         "__future__",
         "collections",
+        "contextlib",
         "dataclasses",
         "datetime",
+        "gc",
         "hashlib",
         "importlib",
+        "inspect",
         "json",
         "os",
         "pathlib",

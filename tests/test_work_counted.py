@@ -21,10 +21,13 @@ from benchmarks.bench_publish import CountingStorage, make_project, publish, put
 from benchmarks.bench_transfers import null_s3, response, session
 from benchmarks.manifest_samples import write_manifest
 from roundtruth.datasets.convert import ConversionSettings, convert_manifests
+from roundtruth.datasets.pull import PulledVersion, pull_version
 from roundtruth.ground_truth import label_columns
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.image_headers import FIRST_READ, read_image_headers
-from roundtruth.storage import ObjectUri, Storage
+from roundtruth.project import Project
+from roundtruth.rounds.plan import plan_round
+from roundtruth.storage import GROUP, ObjectUri, Storage
 from tests.dag_parsing import ROOT
 
 
@@ -70,6 +73,31 @@ def test_a_conversion_needs_as_little_memory_for_more_images(
     peak(100)  # tables that are made once
     small, large = peak(500), peak(2000)
     assert (large - small) / 1500 < 700, "bytes for each more image, in parts of 95 lines; a line has 1,025"
+
+
+def test_a_conversion_reads_the_manifest_once_and_writes_a_file_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transferred() -> dict[str, int]:
+        """Bytes that this process has read and written so far, and by how many calls."""
+        lines = Path("/proc/self/io").read_text().splitlines()
+        return {name: int(value) for name, value in (line.split(": ") for line in lines)}
+
+    monkeypatch.setattr("roundtruth.datasets.manifest_parts.PART_BYTES", 200_000)
+    write_manifest(tmp_path / "m", 1000)
+    settings = ConversionSettings(manifests=(str(tmp_path / "m"),))
+    convert_manifests(Storage(), settings, tmp_path / "first")  # imports what it needs
+    before = transferred()
+    convert_manifests(Storage(), settings, tmp_path / "out")
+    after = transferred()
+    spent = {name: after[name] - before[name] for name in after}
+    labels = list((tmp_path / "out").rglob("labels/**/*.txt"))
+    made = sum(path.stat().st_size for path in labels)
+    assert len(labels) == 1000
+    # Beside the manifest and the label files, a part's columns are put aside and read once.
+    assert spent["rchar"] < 2.5 * (tmp_path / "m").stat().st_size
+    assert spent["wchar"] < made + 1.5 * (tmp_path / "m").stat().st_size
+    assert spent["syscw"] < 1.2 * len(labels)
 
 
 @contextmanager
@@ -118,6 +146,89 @@ def test_image_sizes_cost_64_kilobytes_each() -> None:
     assert storage.read_bytes == 20 * FIRST_READ
 
 
+class PlannedStorage(CountingStorage):
+    """S3 in memory, its range reads counted."""
+
+    read_bytes = 0
+
+    def read_range(self, uri: ObjectUri, start: int, length: int) -> bytes:
+        found = self.objects[str(uri)][start : start + length]
+        with self._write_lock:
+            self.calls["range"] += 1
+            self.read_bytes += len(found)
+        return found
+
+
+def test_a_plan_costs_a_listing_of_a_thousand_and_a_header_of_each_new_image() -> None:
+    def planned(taken: int, new: int) -> tuple[PlannedStorage, int]:
+        content = make_project("packed").model_dump(mode="json", exclude_defaults=True)
+        project = Project.model_validate(content | {"images": {"prefix": "images/", "partition": "none"}})
+        storage = PlannedStorage()
+        put_round(storage, project, "2026-01-05", range(taken))
+        photo = io.BytesIO()
+        Image.effect_noise((900, 700), 90).save(photo, "JPEG", quality=95)
+        assert len(photo.getvalue()) > 2 * FIRST_READ
+        for number in range(new):
+            storage._put(str(project.images_uri / f"new/{number}.jpg"), photo.getvalue(), f"{number:032x}")
+        storage.calls.clear()
+        storage.written = 0
+        tracemalloc.start()
+        plan = plan_round(storage, project, "2026-01-12")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert plan is not None
+        assert (plan.images, len(plan.jobs)) == (new, 1)
+        assert storage.calls["range"] == new
+        assert storage.read_bytes == new * FIRST_READ
+        return storage, peak
+
+    planned(50, 10)  # modules and tables that are made once
+    (few, small), (many, large) = planned(500, 20), planned(3500, 20)
+    # Whatever was labeled before: as many objects are read and written, and a page of a thousand keys listed.
+    same = ("read", "head", "written", "range")
+    assert {name: few.calls[name] for name in same} == {name: many.calls[name] for name in same}
+    assert many.calls["listed"] - few.calls["listed"] == 3
+    assert abs(many.written - few.written) < 100
+    assert (large - small) / 3000 < 1000, "bytes for each image that was taken before"
+
+
+@pytest.mark.parametrize("layout", ["tree", "packed"])
+def test_a_pull_reads_each_file_once_and_none_that_is_there(tmp_path: Path, layout: str) -> None:
+    storage, project = CountingStorage(), make_project(layout)
+    put_round(storage, project, "2026-01-05", range(60))
+    publish(storage, project, layout, "first")
+
+    def pull() -> PulledVersion:
+        storage.calls.clear()
+        return pull_version(storage, project.root_uri, project.dataset.name, "v0001", tmp_path / "v1")
+
+    pulled = pull()
+    assert pulled.kept == 0
+    in_s3 = pulled.files if layout == "tree" else 60  # of a packed version the images alone are files there
+    assert storage.calls["read"] < in_s3 + 20
+    again = pull()
+    assert again.kept == again.files == pulled.files
+    assert storage.calls["read"] < 20
+    assert "head" not in storage.calls
+    assert "written" not in storage.calls
+
+
+def test_reading_many_holds_few_of_them() -> None:
+    class Made(Storage):
+        def read(self, uri: ObjectUri) -> bytes:
+            return bytes(10_000)
+
+    def peak(count: int) -> int:
+        uris = [ObjectUri("bucket", str(number)) for number in range(count)]
+        tracemalloc.start()
+        assert sum(len(data) for _, data in Made(concurrency=4).read_many(uris)) == 10_000 * count
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(4000) < 10_000 * 4 * 4 * GROUP  # of 40 MB, what four threads have and a group each waits
+
+
 def test_answers_cost_a_read_each_and_a_listing_of_a_thousand() -> None:
     storage = CountingStorage()
     job = ObjectUri("bucket", "annots/job-1")
@@ -143,6 +254,8 @@ def test_a_second_packed_version_writes_as_many_objects_whatever_stays() -> None
     few, many = second(60), second(240)
     assert few["calls"]["written"] == many["calls"]["written"] <= 20
     assert "copied" not in many["calls"]
+    assert many["calls"]["read"] == few["calls"]["read"]
+    assert many["written"] < 4 * few["written"], "bytes; a tenth of four times as many images changed"
 
 
 HEAVY = ("pandas", "numpy", "pyarrow", "great_expectations", "duckdb", "scipy", "moto", "PIL")

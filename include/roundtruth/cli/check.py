@@ -156,7 +156,7 @@ def _check_yolo_folder(uri: ObjectUri, wanted: _Wanted) -> Verdict:
     from roundtruth.quality.dataset_gate import look_alike_suite, suites_of_splits
     from roundtruth.quality.gate import check_round
     from roundtruth.quality.seen_images import facts_at
-    from roundtruth.quality.validation import Suite
+    from roundtruth.quality.suites import Suite
 
     found = read_yolo_folder(wanted.storage, uri)
     by_name = found.labels.assign(source_ref=found.labels["source_ref"].str.rpartition("/")[2])
