@@ -38,8 +38,8 @@ test: $(READY)  ## lint, types and all tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n 2 --dist loadfile --ignore tests/airflow_stack --ignore tests/browser
 
-test-deployment: $(READY)  ## rounds, backfill and faults on Celery, PostgreSQL and Redis; by themselves: they fill two cores
-	$(VENV)/bin/pytest tests/airflow_stack
+test-deployment: $(READY)  ## rounds, backfill and faults on Celery, PostgreSQL and Redis; ONLY=short_form: ten faults over two workers
+	$(VENV)/bin/pytest --durations 0 --durations-min 5 tests/airflow_stack $(if $(ONLY),-m "$(ONLY)")
 
 test-browser: $(READY)  ## the pages inside Airflow, in a browser (apt-get install chromium)
 	$(VENV)/bin/pytest tests/browser

@@ -116,8 +116,20 @@ def test_ci_runs_tests_and_demo():
     lines = script.read_text().splitlines()
     assert "set -euo pipefail" in lines
     steps = [line.split()[1] for line in lines if line.startswith("timed ")]
-    assert steps == ["test", "test-browser", "demo", "demo"]
-    assert "chromium" in script.read_text().split(), "without a browser its tests are skipped"
+    assert steps == ["test", "test-browser", "test-deployment", "demo", "demo"]
+    installed = {"chromium", "postgresql", "redis-server"}
+    assert installed <= set(script.read_text().split()), "without them their tests are skipped"
+
+
+def test_the_short_form_of_the_deployment_tests_is_there():
+    """`make test-deployment ONLY=…` of .ci/run would run nothing where no test has the marker."""
+    (marker,) = re.findall(r"test-deployment ONLY=(\w+)", (ROOT / ".ci" / "run").read_text())
+    marked = [
+        path.name
+        for path in (ROOT / "tests" / "airflow_stack").glob("test_*.py")
+        if f"pytest.mark.{marker}" in path.read_text()
+    ]
+    assert "test_faults.py" in marked
 
 
 @pytest.mark.parametrize(

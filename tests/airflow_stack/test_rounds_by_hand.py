@@ -107,6 +107,9 @@ def test_rounds_and_releases_that_people_decide_about(quiet_stack: StackClient) 
     record = read_record(client.storage, round_folder(project, "first"))
     assert record is not None
     assert record.why == "Somebody asked"
+    # after the round: what was spent, where people look at the task
+    told = client.api.xcom(round_dag(project), first, "record_round")
+    assert told["spent_usd"] == record.spent_usd > 0
 
     # discard: nothing is published, nor asked again
     run_id, states = answer(client, project, "first", "Discard", "Too early")

@@ -1,7 +1,9 @@
-"""More than one machine: a round of several jobs runs over both workers, and one of them dies on the way."""
+"""More than one machine: a round of several jobs runs over both workers; one of them dies, with its disk."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 
 import pytest
@@ -38,6 +40,8 @@ def test_a_round_over_both_workers_survives_one_of_them(quiet_stack: StackClient
         assert time.monotonic() < begin + 300
         time.sleep(0.2)
     kill_while_it_works(client, "worker-1")
+    # Its machine is gone, and all files that tasks left there: HOME, temporary files, working directory.
+    shutil.rmtree(client.stack.settings.state / "worker-1")
     try:
         assert client.wait_for_end(round_dag(project), run_id, seconds=600) == "success", client.explain(
             round_dag(project), run_id
@@ -56,3 +60,8 @@ def test_a_round_over_both_workers_survives_one_of_them(quiet_stack: StackClient
         # Celery tells what it runs; other tests have used these workers, too.
         log = (client.stack.airflow_home / f"{worker}.log").read_text()
         assert f"dag_id='{round_dag(project)}'" in log, f"{worker} ran no task of this round"
+    # and what tasks hand to each other names no file of a machine
+    told = [json.dumps(value) for value in client.api.xcoms(round_dag(project), run_id)]
+    assert len(told) > len(plan.jobs)
+    here = [str(client.stack.settings.state), "/tmp/", "file://"]  # looked for, not used
+    assert [value for value in told if any(place in value for place in here)] == []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from benchmarks.fault_alone import ALONE, Alone
 from benchmarks.fault_findings import Findings
 from benchmarks.fault_kinds import CALL_FAULTS, JOB_FAULTS
-from benchmarks.fault_page import Run, page
+from benchmarks.fault_page import Run, page, quoted
 from benchmarks.fault_strikes import Strikes
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(**more: object) -> Run:
@@ -70,3 +73,20 @@ def test_a_fault_that_met_nothing_is_no_row() -> None:
 def test_every_kind_strikes_alone_too(kinds: dict[str, object]) -> None:
     assert set(kinds) <= set(ALONE)
     assert len(set(ALONE)) == len(ALONE)
+
+
+def test_the_readme_quotes_the_page() -> None:
+    written = (ROOT / "benchmarks" / "FAULTS.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert quoted(written) in " ".join(readme.split()), "put this sentence into README.md, Measured"
+
+
+def test_what_is_quoted_of_a_page() -> None:
+    findings = Findings(
+        rounds=2, images_lost=3, answers_lost=4, versions=5, broken_versions=6, created_twice=7
+    )
+    assert quoted(page(run(findings=findings))) == (
+        "Under 4 faults, 1 alone and 3 mixed, 2 of 2 rounds finished, 7 jobs were created "
+        "twice, 3 images and 4 answers lost; of 5 versions "
+        "6 do not verify, and a person cleared 2 tasks ([FAULTS.md](benchmarks/FAULTS.md))."
+    )
