@@ -82,8 +82,7 @@ def test_all_of_the_page_is_new_once_the_round_has_ended(visit: Any) -> None:
 
 def test_focus_and_scroll_stay_where_they_were(visit: Any) -> None:
     page = visit(lambda path, asked: (200, round_page(asked)))
-    scroller = page.locator(".scroll")
-    # In one step: the part may be replaced between two.
+    # In one step each (a locator takes two): the part may be replaced between them.
     page.evaluate(
         """() => {
           const one = document.querySelector('.scroll');
@@ -93,9 +92,15 @@ def test_focus_and_scroll_stay_where_they_were(visit: Any) -> None:
         }"""
     )
     page.wait_for_function("!document.querySelector('.scroll').old")
-    assert scroller.evaluate("one => [one.scrollTop, document.activeElement === one]") == [77, True]
+    scrolled, focused = page.evaluate(
+        """() => {
+          const one = document.querySelector('.scroll');
+          return [one.scrollTop, document.activeElement === one];
+        }"""
+    )
+    assert (scrolled, focused) == (77, True)
     page.get_by_role("link", name="job").focus()
-    page.locator(".scroll").evaluate("one => { one.old = true; }")
+    page.evaluate("() => { document.querySelector('.scroll').old = true; }")
     page.wait_for_function("!document.querySelector('.scroll').old")
     assert page.evaluate("document.activeElement.textContent") == "job"
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from roundtruth.annotations import DISPUTED, LABELED, NEGATIVE
+from roundtruth.annotations import DISPUTED, LABELED, NEGATIVE, QUARANTINED
 from roundtruth.errors import RoundError
 from roundtruth.overviews.first_versions import first_versions
 from roundtruth.project import Project
@@ -49,8 +49,8 @@ class RoundSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def labeled(self) -> int:
-        """Images that people labeled, also those without any box."""
-        return self.counts.get(LABELED, 0) + self.counts.get(NEGATIVE, 0)
+        """Images that people labeled: empty, disputed and quarantined ones too, as in a round's funnel."""
+        return sum(self.counts.get(status, 0) for status in (LABELED, NEGATIVE, DISPUTED, QUARANTINED))
 
     @property
     def disputed(self) -> int:

@@ -54,7 +54,7 @@ def test_a_summary_says_what_the_files_say(storage):
         passed=True,
         warnings=3,
     )
-    assert (found.labeled, found.disputed) == (7, 2)
+    assert (found.labeled, found.disputed) == (9, 2)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\xff"], ids=repr)
