@@ -229,7 +229,7 @@ def test_sorting(viewer, storage, pens, column, order):
 
 
 def complete_list(viewer, **query):
-    """The list once nothing is read in the background any more: of many rounds the first look shows the newest."""
+    """The list once all is read: of many rounds the first look shows the newest alone."""
     for _ in range(200):
         html = viewer.get(PAGE, params=query).text
         if "Looking for more rounds" not in html:
