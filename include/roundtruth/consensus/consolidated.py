@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 from roundtruth.consensus.answer_columns import AnswerColumns
 from roundtruth.consensus.chunks import chunks_of_rows
 from roundtruth.consensus.majority import Groups, label_frame
-from roundtruth.consensus.matching import SAME_CATEGORY_BONUS, Bools, Floats, Ints, overlap
+from roundtruth.consensus.matching import Bools, Floats, Ints, overlap
+from roundtruth.consensus.one_to_one import Kind, one_to_one
 from roundtruth.consensus.parts import Totals
 from roundtruth.errors import ConsensusError
 
@@ -97,24 +97,21 @@ def _match(
 ) -> Ints:
     """The group of each box, or -1: the one-to-one assignment of each image with the most overlap."""
     result = np.full(len(boxes), -1)
-    number = {name: index for index, name in enumerate(columns.images)}
-    code = {name: index for index, name in enumerate(columns.categories)}
-    category = np.array([code.get(name, -1) for name in boxes["category"]], np.int64)
+    image = pd.Index(columns.images).get_indexer(pd.Index(boxes["source_ref"])).astype(np.int64)
+    category = pd.Index(columns.categories).get_indexer(pd.Index(boxes["category"])).astype(np.int64)
+    answered = np.flatnonzero(image >= 0)
     drawn = np.flatnonzero(groups.votes > 0)
-    image = columns.task_image[groups.task[drawn]]
-    starts = np.searchsorted(image, np.arange(len(columns.images) + 1))
-    for name, rows in boxes.groupby("source_ref", sort=True).indices.items():
-        index = number.get(str(name))
-        if index is None:
-            continue
-        candidates = drawn[starts[index] : starts[index + 1]]
-        overlaps = overlap(edges[rows][:, None], groups.edges[candidates][None])
-        same = category[rows][:, None] == groups.category[candidates][None]
-        fits: Bools = (overlaps >= min_iou) & (overlaps > 0)
-        gain = np.where(fits, overlaps + SAME_CATEGORY_BONUS * same, 0)
-        left, right = linear_sum_assignment(gain, maximize=True)
-        kept = fits[left, right]
-        result[rows[left[kept]]] = candidates[right[kept]]
+    beside = one_to_one(
+        Kind(group=image[answered], edges=edges[answered], category=category[answered]),
+        Kind(
+            group=columns.task_image[groups.task[drawn]].astype(np.int64),
+            edges=groups.edges[drawn],
+            category=groups.category[drawn].astype(np.int64),
+        ),
+        min_iou=min_iou,
+    )
+    matched = beside >= 0
+    result[answered[matched]] = drawn[beside[matched]]
     return result
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 from roundtruth.annotations import GROUND_TRUTH_COLUMNS
-from roundtruth.consensus.matching import (
-    SAME_CATEGORY_BONUS,
-    Bools,
-    Floats,
-    Ints,
-    overlap,
-    overlapping_pairs,
-)
+from roundtruth.consensus.matching import Bools, Floats, Ints, overlap
+from roundtruth.consensus.one_to_one import Kind, one_to_one
 
 _GROUP = ["source_ref", "job"]
+_NAMED = [*_GROUP, "category"]
 _PLACE = ["left", "top", "width", "height"]
 
 
@@ -35,20 +28,15 @@ def beside_ground_truth(
         that asked for its category).
     """
     edges, theirs = _edges(labels), _edges(consolidated)
-    beside = np.full(len(labels), -1)
-    together = pd.concat([labels[_GROUP], consolidated[_GROUP]], ignore_index=True)
-    groups: Ints = together.groupby(_GROUP, sort=False).ngroup().to_numpy().astype(np.int64)
-    ours, found = _fitting(groups, np.concatenate([edges, theirs]), len(labels), min_iou)
-    # A box that fits one alone, which fits no other: nearly all do, and need no assignment.
-    alone = (np.bincount(ours, minlength=len(labels))[ours] == 1) & (
-        np.bincount(found, minlength=len(consolidated))[found] == 1
+    both = pd.concat([labels[_NAMED], consolidated[_NAMED]], ignore_index=True)
+    groups: Ints = both.groupby(_GROUP, sort=False).ngroup().to_numpy().astype(np.int64)
+    categories = pd.factorize(both["category"])[0].astype(np.int64)
+    count = len(labels)
+    beside = one_to_one(
+        Kind(group=groups[:count], edges=edges, category=categories[:count]),
+        Kind(group=groups[count:], edges=theirs, category=categories[count:]),
+        min_iou=min_iou,
     )
-    beside[ours[alone]] = found[alone]
-    our_names, their_names = (one["category"].to_numpy(object) for one in (labels, consolidated))
-    for rows, candidates in _rivals(groups, ours[~alone], len(labels)):
-        same = np.equal.outer(our_names[rows], their_names[candidates])
-        chosen, taken = _pairs(edges[rows], theirs[candidates], same, min_iou)
-        beside[rows[chosen]] = candidates[taken]
     only = np.ones(len(consolidated), bool)
     only[beside[beside >= 0]] = False
     return _with_columns(labels, edges, consolidated, theirs, beside), only
@@ -67,39 +55,6 @@ def _edges(boxes: pd.DataFrame) -> Floats:
     edges: Floats = boxes[_PLACE].to_numpy(np.float64, copy=True)
     edges[:, 2:] += edges[:, :2]
     return edges
-
-
-def _fitting(groups: Ints, edges: Floats, ours: int, min_iou: float) -> tuple[Ints, Ints]:
-    """Rows of our boxes and of Ground Truth's that overlap by ``min_iou``, each such pair once.
-
-    :param groups: number of the image and job of each box, ``edges`` its place: so many of ours, then theirs.
-    """
-    order = np.lexsort((edges[:, 0], groups))
-    first, second = overlapping_pairs(groups[order], edges[order], min_iou)
-    first, second = order[first], order[second]
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    across = (low < ours) & (high >= ours)
-    return low[across], high[across] - ours
-
-
-def _rivals(groups: Ints, among: Ints, ours: int) -> Iterator[tuple[Ints, Ints]]:
-    """All rows of ours, and all of theirs, in each group that holds one of these rows of ours."""
-    wanted = np.unique(groups[among])
-    rows = np.flatnonzero(np.isin(groups, wanted))
-    rows = rows[np.argsort(groups[rows], kind="stable")]
-    for some in np.split(rows, np.searchsorted(groups[rows], wanted[1:])):
-        if len(some):
-            yield some[some < ours], some[some >= ours] - ours
-
-
-def _pairs(ours: Floats, theirs: Floats, same: Bools, min_iou: float) -> tuple[Ints, Ints]:
-    overlaps = overlap(ours[:, None], theirs[None])
-    fits: Bools = (overlaps >= min_iou) & (overlaps > 0)
-    left, right = linear_sum_assignment(
-        np.where(fits, overlaps + SAME_CATEGORY_BONUS * same, 0), maximize=True
-    )
-    kept = fits[left, right]
-    return left[kept], right[kept]
 
 
 def _with_columns(
