@@ -82,7 +82,8 @@ def test_a_run_that_airflow_went_on_with_is_followed(
         "dag_runs": [
             {"dag_run_id": f"run {number}", "partition_key": key, "state": state}
             for number, (key, state) in enumerate(runs)
-        ]
+        ],
+        "total_entries": len(runs),
     }
     with served_json({"/api/v2/dags/pens_labeling_round/dagRuns": answer}) as url:
         job = MainJob(Stack(settings=StackSettings(state=tmp_path, projects=tmp_path)), make_project(), print)
