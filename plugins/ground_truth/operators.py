@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 LONGEST_JOB = 31 * 24 * 3600
-"""Seconds: Ground Truth fails a job after 30 days (sms-label-cloud-cloudwatch-logs, StoppingConditions)."""
+"""Seconds: Ground Truth fails a job after 30 days (API reference, LabelingJobStoppingConditions)."""
 
 LABELING_JOBS = "labeling_jobs"
 """XCom key of the names of all attempts of a labeling job, oldest first."""
