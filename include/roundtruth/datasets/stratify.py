@@ -110,24 +110,21 @@ class _Placing:
             self._put(group, int(np.argmin(np.round(added, DIGITS))))
 
     def _place_alike(self, order: NDArray[np.intp]) -> None:
-        """The same for groups that hold the same: in plain numbers, a microsecond a group."""
-        size, cost, over = self._sizes[0].tolist(), self._cost.tolist(), self._over.tolist()
-        scale = 10.0**DIGITS
-
-        def rise(split: int) -> int:
-            parts = zip(cost[split], size, over[split], strict=True)
-            return round(float(sum(price * (2 * one * now + one**2) for price, one, now in parts)) * scale)
-
-        rises = [rise(split) for split in range(len(cost))]
-        placed = [0] * len(order)
-        for place in range(len(order)):
-            split = rises.index(min(rises))
-            placed[place] = split
-            over[split] = [now + one for now, one in zip(over[split], size, strict=True)]
-            rises[split] = rise(split)
+        """The same for groups that hold the same: each split's next one costs more, so all can be sorted."""
+        before = np.arange(len(order), dtype=np.float64)
+        rises = np.empty((len(order), len(self._over)), dtype=np.int64)
+        for split, (cost, over) in enumerate(zip(self._cost, self._over, strict=True)):
+            rise = np.zeros(len(order))
+            for price, size, now in zip(cost, self._sizes[0], over, strict=True):
+                rise += price * (2 * size * (now + before * size) + size**2)
+            rises[:, split] = np.rint(rise * 10.0**DIGITS)
+        # Stable and split after split: of equals the split that is named first, as ``argmin`` takes it above.
+        cheapest = np.argsort(rises.T, axis=None, kind="stable")[: len(order)]
+        placed = cheapest // len(order)
         self.split_of[order] = placed
-        self._over = np.array(over)
-        self._images += np.bincount(placed, minlength=len(cost)) * size[0]
+        counts = np.bincount(placed, minlength=len(self._over))
+        self._over += counts[:, None] * self._sizes[0]
+        self._images += counts * self._sizes[0, 0]
 
     def fill_empty(self) -> None:
         """No split that should hold images stays without, where another can give a group."""

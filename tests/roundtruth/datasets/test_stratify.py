@@ -56,6 +56,29 @@ def test_ratios_hold_within_the_largest_group(seed: int, count: int, longest: in
     assert np.abs(counts - wanted).max() <= max(sizes[:, 0].max(initial=0), 1)
 
 
+@pytest.mark.parametrize(
+    ("ratios", "expected"),
+    [([0.8, 0.2], "00100001000010000100"), ([0.6, 0.2, 0.2], "001200012000120"), ([1.0], "000")],
+    ids=["two splits", "three splits", "one split"],
+)
+def test_images_of_which_nothing_is_known_go_where_most_are_missing(
+    ratios: list[float], expected: str
+) -> None:
+    """One by one, of equals to the split that is named first: no stretch of them lacks a split."""
+    images = np.ones((len(expected), 2))
+    wanted = np.array([wanted_counts(ratios, len(expected))] * 2, dtype=np.float64).T
+    splits = place_groups(images, np.zeros((len(ratios), 2)), wanted)
+    assert "".join(map(str, splits)) == expected
+
+
+@given(images=st.integers(0, 300), ratios=st.sampled_from([[0.8, 0.2], RATIOS, [0.5, 0.3, 0.2]]))
+def test_as_many_images_as_wanted(images: int, ratios: list[float]) -> None:
+    counts = wanted_counts(ratios, images)
+    wanted = np.array([counts] * 2, dtype=np.float64).T
+    splits = place_groups(np.ones((images, 2)), np.zeros((len(ratios), 2)), wanted)
+    assert np.bincount(splits, minlength=len(ratios)).tolist() == counts
+
+
 def test_a_rare_class_is_not_bought_with_common_ones() -> None:
     sizes = clips(5, 400)
     counts = placed(sizes, RATIOS)
