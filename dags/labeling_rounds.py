@@ -20,20 +20,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from ground_truth.image_sensors import S3ImagesArrivedSensor
 from ground_truth.manifest_operators import GroundTruthBuildManifestOperator
 from ground_truth.operators import GroundTruthCreateLabelingJobOperator
-from labeling.assets import labels_asset
 from labeling.attempts import attempts_of
 from labeling.dag_arguments import ask_for, common_arguments
-from labeling.links import show_data_docs, with_data_docs
 from labeling.notifications import late_rounds, on_stalled, stalled_seconds
-from labeling.page_links import (
-    DisputedImagesLink,
-    RoundLink,
-    show_disputed_images,
-    show_round,
-    with_links,
-)
+from labeling.page_links import DisputedImagesLink, show_disputed_images, with_links
 from labeling.parameters import relabel_run, request_of, round_parameters
 from labeling.project_dags import project_dags
+from labeling.round_ends import finish_round
 from labeling.rounds import skip_if, this_round
 from labeling.tasks import task
 from roundtruth.project import Project
@@ -57,7 +50,7 @@ def labeling_round(project: Project) -> DAG:
         inspected = inspect(project, jobs)
         for relabel_pass in range(project.consensus.relabel_passes + 1):
             jobs = measure(project, relabel_pass, label(project, relabel_pass, jobs))
-        finish(project, after=jobs, inspected=inspected)
+        finish_round(project, after=jobs, inspected=inspected)
     ask_for(dag, round_parameters(project))
     return dag
 
@@ -188,54 +181,6 @@ def inspect(project: Project, planned: Any) -> Any:
     inspected = inspect_images()
     planned >> inspected
     return inspected
-
-
-def finish(project: Project, after: Any, inspected: Any) -> None:
-    """Merge the categories of all jobs, check the labels, record the round, and show it."""
-
-    @task
-    def merge_categories() -> dict[str, int]:
-        from roundtruth.stages.labeling_round import merge
-
-        return merge(*this_round(project), relabel_run=relabel_run(get_current_context()))
-
-    @task
-    def check_quality() -> dict[str, Any]:
-        from roundtruth.stages.image_inspection import data_docs_uri
-        from roundtruth.stages.labeling_round import check
-
-        storage, _, round_key = this_round(project)
-        show_data_docs(project, data_docs_uri(project, round_key))
-        show_round(project, round_key)
-        return check(storage, project, round_key, relabel_run=relabel_run(get_current_context()))
-
-    labels = labels_asset(project)
-
-    @task(outlets=[labels])
-    def record_round() -> dict[str, Any]:
-        from roundtruth.stages.labeling_round import record
-
-        storage, _, round_key = this_round(project)
-        run = relabel_run(get_current_context())
-        show_round(project, round_key)
-        recorded = record(storage, project, round_key, relabel_run=run)
-        event = get_current_context()["outlet_events"][labels]
-        event.add_partitions(round_key)
-        event.extra = recorded
-        return recorded
-
-    # Also where a check blocks the round: its images are what people will want to look at.
-    @task(trigger_rule="none_skipped")
-    def make_thumbnails() -> dict[str, int] | None:
-        from roundtruth.stages.round_thumbnails import make_thumbnails
-
-        return make_thumbnails(*this_round(project))
-
-    checked = with_links(with_data_docs(check_quality()), RoundLink)
-    after >> merge_categories() >> checked >> with_links(record_round(), RoundLink)
-    checked >> make_thumbnails()
-    if inspected is not None:
-        inspected >> checked
 
 
 globals().update(project_dags("labeling_round", labeling_round))

@@ -12,18 +12,11 @@ from typing import Any
 from airflow.sdk import DAG, PartitionedAtRuntime, get_current_context
 
 from ground_truth.hooks import GroundTruthHook
-from labeling.assets import labels_asset
 from labeling.dag_arguments import ask_for, common_arguments
 from labeling.import_parameters import import_parameters
-from labeling.links import show_data_docs, with_data_docs
-from labeling.page_links import (
-    DisputedImagesLink,
-    RoundLink,
-    show_disputed_images,
-    show_round,
-    with_links,
-)
+from labeling.page_links import DisputedImagesLink, show_disputed_images, with_links
 from labeling.project_dags import project_dags
+from labeling.round_ends import finish_round
 from labeling.rounds import this_round
 from labeling.tasks import task
 from roundtruth.project import Project
@@ -74,47 +67,10 @@ def import_jobs(project: Project) -> None:
         show_disputed_images(project, round_key)
         measure(storage, project, round_key, relabel_pass=0)
 
-    @task
-    def merge_categories() -> dict[str, int]:
-        from roundtruth.stages.labeling_round import merge
-
-        return merge(*this_round(project))
-
-    @task
-    def check_quality() -> dict[str, Any]:
-        from roundtruth.stages.image_inspection import data_docs_uri
-        from roundtruth.stages.labeling_round import check
-
-        storage, _, round_key = this_round(project)
-        show_data_docs(project, data_docs_uri(project, round_key))
-        show_round(project, round_key)
-        return check(storage, project, round_key)
-
-    labels = labels_asset(project)
-
-    @task(outlets=[labels])
-    def record_round() -> dict[str, Any]:
-        from roundtruth.stages.labeling_round import record
-
-        storage, _, round_key = this_round(project)
-        show_round(project, round_key)
-        recorded = record(storage, project, round_key)
-        event = get_current_context()["outlet_events"][labels]
-        event.add_partitions(round_key)
-        event.extra = recorded
-        return recorded
-
-    @task(trigger_rule="none_skipped")
-    def make_thumbnails() -> dict[str, int] | None:
-        from roundtruth.stages.round_thumbnails import make_thumbnails
-
-        return make_thumbnails(*this_round(project))
-
     read = read_jobs(find_jobs())
     measured = with_links(measure_consensus(), DisputedImagesLink)
-    checked = with_links(with_data_docs(check_quality()), RoundLink)
-    read >> measured >> merge_categories() >> checked >> with_links(record_round(), RoundLink)
-    checked >> make_thumbnails()
+    read >> measured
+    finish_round(project, after=measured)
 
 
 globals().update(project_dags("round_import", round_import))

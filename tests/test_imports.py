@@ -20,7 +20,8 @@ DOMAIN = ROOT / "include" / "roundtruth"
 ROOMS = [
     ["errors"],
     ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns"],
-    ["boto3_calls", "local_files", "s3_connection", "storage_errors"],
+    ["boto3_calls", "local_files", "s3_connection", "storage_errors", "copy_requests"],
+    ["conditional_copies"],
     ["storage"],
     ["labeling_settings"],
     ["quality_settings"],
@@ -244,7 +245,11 @@ def test_what_dags_share_does_no_work_of_a_round():
         "urllib",
     }
     found = [i for path in python_files("plugins/labeling") for i in imports(path)]
-    assert [str(i) for i in found if not within(i.module, *allowed)] == []
+    others = [i for i in found if not within(i.module, *allowed)]
+    # Tasks that two Dags have in common are there; like those of the Dag files, they import as they run.
+    of_tasks = [i for i in others if i.path.name == "round_ends.py" and not i.at_load]
+    assert [str(i) for i in of_tasks if not within(i.module, "roundtruth.stages")] == []
+    assert [str(i) for i in others if i not in of_tasks] == []
 
 
 # What makes rounds and versions, and loads pandas, SciPy or Great Expectations for it.
