@@ -32,11 +32,13 @@ up-celery: $(READY)  ## the same with PostgreSQL, Redis and two Celery workers (
 down: $(READY)  ## stop it
 	$(PYTHON) -m demo down
 
+# In the order of the files: xdist itself begins with those of many tests, and some of one long test would be left
+# for the end, with one process idle.
 test: $(READY)  ## lint, types and all tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 --dist loadfile --ignore tests/airflow_stack --ignore tests/browser
+	$(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/airflow_stack --ignore tests/browser
 
 test-deployment: $(READY)  ## rounds, backfill and faults on Celery, PostgreSQL and Redis; ONLY=short_form: ten faults over two workers
 	$(VENV)/bin/pytest --durations 0 --durations-min 5 tests/airflow_stack $(if $(ONLY),-m "$(ONLY)")

@@ -31,8 +31,9 @@ BENCHES: dict[str, tuple[str, list[str], str]] = {
         ["benchmarks.bench_transfers"],
         "Against a server that answers at once, or after 20 ms (`null_s3.py`); 64 requests in flight, for "
         "obstore's own calls as for ours. Copies on condition of an ETag, of the layout `tree` alone, are "
-        "boto3's: obstore cannot set one (its own figure beside them is that of a copy without any). Pull is "
-        "`dataset pull` of a version, all digests compared, beside obstore's reads into files in memory.",
+        "sent by one thread over its own connections (`conditional_copies.py`): obstore cannot set one; its "
+        "own figure beside them is that of a copy without any. Pull is `dataset pull` of a version, all "
+        "digests compared, beside obstore's reads into files in memory.",
     ),
     "planning": (
         "Planning a round in a large bucket",

@@ -304,7 +304,7 @@ Made by `benchmarks/bench_publish.py`: {images:,} images with {BOXES} boxes each
 YOLO and COCO; then a second version with 1 % of the images relabeled. S3 is a dict in memory, so the seconds
 are the pipeline's own work, as CPU time on one machine, and the memory ({both[0]["before"]:.0f} MB before the
 first round) holds all objects too. On S3 add the requests: 32 are in flight at once, so 20,000 of 30 ms take
-some 20 s, and boto3's work for each copy of a new image (on condition of its ETag, which obstore cannot set).
+some 20 s; 0.1–0.3 ms of CPU each (RESULTS.md), also for the copy of a new image on condition of its ETag.
 `assemble` writes the candidate that the next steps of a release read, so what it writes counts too.
 
 | layout | version | objects written | copied by S3 | list requests | objects read | MB written \

@@ -87,7 +87,7 @@ class NullS3(asyncio.Protocol):
             return _response(
                 b"503 Slow Down", b"<Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>"
             )
-        query = parse_qs(urlsplit(target).query)
+        query = parse_qs(urlsplit(target).query) if "?" in target else {}
         if method == "GET" and "list-type" in query:
             return _response(b"200 OK", _listing(query))
         if method == "PUT":

@@ -89,9 +89,10 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path: Path) -> list[Import]:
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
     """All imports of a file but those for type checkers alone."""
-    return list(_imports(parsed(path), path, at_load=True))
+    return tuple(_imports(parsed(path), path, at_load=True))
 
 
 def _imports(node: ast.AST, path: Path, *, at_load: bool) -> Iterator[Import]:

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -28,6 +29,7 @@ from roundtruth.image_headers import FIRST_READ, read_image_headers
 from roundtruth.project import Project
 from roundtruth.rounds.plan import plan_round
 from roundtruth.storage import GROUP, ObjectUri, Storage
+from roundtruth.stored_objects import ConditionalCopy
 from tests.dag_parsing import ROOT
 
 
@@ -112,6 +114,8 @@ def test_slow_down_is_waited_out(tmp_path: Path) -> None:
         uris = [ObjectUri("bucket", f"{number}.json") for number in range(40)]
         assert [data for _, data in storage.read_many(uris)] == [response()] * 40
         assert storage.write_many((uri, b"x") for uri in uris) == 40
+        copies = [ConditionalCopy(uri, ObjectUri("bucket", f"to/{uri.key}"), "0") for uri in uris]
+        assert list(storage.copy_many_if_unchanged(copies)) == [True] * 40
         assert sum(1 for _ in storage.list_objects(ObjectUri("bucket", "keys-5000"))) == 5000
 
 
@@ -256,6 +260,68 @@ def test_a_second_packed_version_writes_as_many_objects_whatever_stays() -> None
     assert "copied" not in many["calls"]
     assert many["calls"]["read"] == few["calls"]["read"]
     assert many["written"] < 4 * few["written"], "bytes; a tenth of four times as many images changed"
+
+
+class Peak:
+    """What the code inside ``with`` held at most, bytes: Python's and NumPy's memory, and Arrow's.
+
+    The two need not have been largest at once, so it is a bound. Arrow's buffers give their memory back to
+    the pool they came from, so pools stay.
+    """
+
+    pools: ClassVar[list[pa.MemoryPool]] = []
+    size = 0
+
+    def __enter__(self) -> Self:
+        self.before = pa.default_memory_pool()
+        self.pools.append(pa.proxy_memory_pool(self.before))
+        pa.set_memory_pool(self.pools[-1])
+        tracemalloc.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.size = tracemalloc.get_traced_memory()[1] + self.pools[-1].max_memory()
+        tracemalloc.stop()
+        pa.set_memory_pool(self.before)
+
+
+def test_a_second_packed_version_needs_memory_by_the_rows_of_its_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("assemble", "candidate", "content_digests"):
+        monkeypatch.setattr(f"roundtruth.datasets.{module}.IMAGES_AT_ONCE", 100)
+
+    def second(images: int) -> int:
+        storage, project = CountingStorage(), make_project("packed")
+        put_round(storage, project, "2026-01-05", range(images))
+        publish(storage, project, "packed", "first")
+        put_round(storage, project, "2026-01-12", range(0, images, 100))
+        with Peak() as memory:
+            publish(storage, project, "packed", "second")
+        return memory.size
+
+    second(100)  # modules and tables that are made once
+    small, large = second(300), second(1500)
+    assert (large - small) / 1200 < 3600, "bytes for each image and its four boxes; one of a hundred changed"
+
+
+def test_a_pull_needs_memory_by_the_rows_of_its_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roundtruth.datasets.candidate.IMAGES_AT_ONCE", 100)
+
+    def pull(images: int) -> int:
+        storage, project = CountingStorage(), make_project("packed")
+        put_round(storage, project, "2026-01-05", range(images))
+        publish(storage, project, "packed", "first")
+        with Peak() as memory:
+            target = tmp_path / str(images)
+            pull_version(storage, project.root_uri, project.dataset.name, "v0001", target)
+        return memory.size
+
+    pull(30)
+    small, large = pull(150), pull(750)
+    assert (large - small) / 600 < 6000, "bytes for each image, its four boxes and its three files"
 
 
 HEAVY = ("pandas", "numpy", "pyarrow", "great_expectations", "duckdb", "scipy", "moto", "PIL")

@@ -15,6 +15,10 @@ class StorageError(RoundtruthError):
     """An S3 URI is malformed, or a bucket or an object is missing or not readable."""
 
 
+class MissingObjectError(StorageError):
+    """An object that has to be there is not; its bucket is."""
+
+
 class ManifestError(RoundtruthError):
     """A manifest, label category config or worker response breaks its format; names file and line."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from threading import Event
@@ -18,7 +18,7 @@ AHEAD = 4  # items in flight or waiting, a thread: enough to keep all threads bu
 
 def run_in_order(
     action: Callable[[Item], Result], items: Iterable[Item], *, concurrency: int, group: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run an action in threads; items are taken as results are, so that neither pile up.
 
     The first error in the order of the items is raised; what has not begun by then is not run.

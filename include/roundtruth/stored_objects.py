@@ -68,6 +68,14 @@ class Content(msgspec.Struct, frozen=True):
     etag: str
 
 
+class ConditionalCopy(msgspec.Struct, frozen=True):
+    """A copy to be made only while the source has this ETag, which is without quotes."""
+
+    source: ObjectUri
+    target: ObjectUri
+    etag: str
+
+
 def bare_etag(etag: str | None) -> str:
     """An ETag without the quotes that S3 puts around it."""
     return (etag or "").strip('"')

@@ -1,7 +1,7 @@
 """A browser at a running Airflow: one stack for all tests, with a round that Airflow ran and two versions.
 
 Debian's chromium, driven by Playwright for Python. `ROUNDTRUTH_SCREENSHOTS=docs/images` puts the pictures
-of the README there; without it they go to a folder of the test run.
+of the README there; without it none is taken.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go."""
+def pictures() -> Path | None:
+    """Where screenshots go, if somebody wants them: each takes a second of CPU."""
     wanted = os.environ.get("ROUNDTRUTH_SCREENSHOTS")
-    folder = Path(wanted) if wanted else tmp_path_factory.mktemp("screenshots")
+    if not wanted:
+        return None
+    folder = Path(wanted)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -84,7 +86,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["light-1400", "dark-800", "light-800", "dark-1400"],
 )
 def screen(
-    request: pytest.FixtureRequest, labeling: Labeling, chromium: Any, pictures: Path, tmp_path: Path
+    request: pytest.FixtureRequest, labeling: Labeling, chromium: Any, pictures: Path | None
 ) -> Iterator[Screen]:
     """Somebody logged in, at a wide and a narrow screen, light and dark; the browser must not complain."""
     theme, width = request.param
@@ -94,7 +96,7 @@ def screen(
         theme=theme,
         width=width,
         # The README shows one picture of each page in light and in dark.
-        pictures=pictures if (theme, width) in SHOWN else tmp_path,
+        pictures=pictures if (theme, width) in SHOWN else None,
     )
     try:
         yield opened

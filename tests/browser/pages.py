@@ -52,7 +52,7 @@ class Screen:
     browser: Any
     theme: str
     width: int
-    pictures: Path
+    pictures: Path | None
     complaints: list[str] = field(default_factory=list)
 
     @cached_property
@@ -130,8 +130,10 @@ class Screen:
         return bool(self.frame.locator(selector).evaluate_all(script))
 
     def picture(self, name: str) -> None:
-        """Take a picture of the window once all is there; in 256 colors: the README shows it."""
+        """Wait until all is there, and take a picture if one is wanted: in 256 colors, for the README."""
         self.page.wait_for_load_state("networkidle")
+        if self.pictures is None:
+            return
         taken = Image.open(BytesIO(self.page.screenshot())).convert("RGB")
         small = taken.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         small.save(self.pictures / f"{name}-{self.theme}.png", optimize=True)

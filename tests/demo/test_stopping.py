@@ -79,7 +79,7 @@ def test_a_failed_task_is_named_with_its_log(state: Path, tmp_path: Path) -> Non
     faults = tmp_path / "faults.json"
     faults.write_text(json.dumps({"jobs": [{"job": "pens-*", "fail": "Nobody is left in the work team."}]}))
     demo = start_demo(state, "--faults", str(faults))
-    output, _ = demo.communicate(timeout=400)
+    output, _ = demo.communicate(timeout=900)  # a busy machine takes its time
     assert demo.returncode == 1
     assert "The demo failed." in output
     assert "Task label.run_labeling_job[0] of pens_labeling_round" in output

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from typing import Any
 
-import botocore.session
 import pytest
 
 # Airflow reads its home when it is imported, so this comes before any import of it.
@@ -19,14 +16,6 @@ if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="roundtruth-airflow-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_loader() -> Iterator[None]:
-    """Read the API models once for all clients: each hook makes a session, which takes a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
-        yield
 
 
 class TaskInstanceDouble:

@@ -32,7 +32,7 @@ FINAL = [
 # No task ends with them: an image is counted as unreadable, people move `latest`, the sandbox is no task.
 OF_NO_TASK = [errors.RoundtruthError, errors.ImageError, errors.LatestMovedError, errors.SandboxError]
 # Another run may be writing at this moment, or S3 may be out of reach.
-PASSING = [errors.DatasetError, errors.RoundChangedError, errors.StorageError]
+PASSING = [errors.DatasetError, errors.MissingObjectError, errors.RoundChangedError, errors.StorageError]
 THROTTLED = ClientError(
     {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Describe"
 )

@@ -194,12 +194,15 @@ def test_when_ground_truth_refuses_the_page_says_so_and_shows_the_rest(
 
 
 def test_counters_of_a_job_in_the_sandbox(viewer, storage, pens, dag_runs, sagemaker_client):
-    """The page asks with the project's own connection; here for a job that nobody has made yet."""
-    write_plan(storage, pens, "2026-11-16", images=40)
-    dag_runs("2026-11-16", "running")
+    """The page asks with the project's own connection; here for a job that nobody has made yet.
+
+    The name of a job is the project's and the round's, and other tests label such in the same sandbox.
+    """
+    write_plan(storage, pens, "a-round-of-its-own", images=40)
+    dag_runs("a-round-of-its-own", "running")
     answer = viewer.get(PAGE)
     assert "does not tell" not in answer.text
-    assert cells(answer.text)["2026-11-16"][1:4] == ["Labeling", "40", "0 of 40 (0 %)"]
+    assert cells(answer.text)["a-round-of-its-own"][1:4] == ["Labeling", "40", "0 of 40 (0 %)"]
 
 
 COLUMNS = {

@@ -14,10 +14,10 @@ from roundtruth.project_files import load_project
 from roundtruth.stages import labeling_round
 from roundtruth.storage import ObjectUri
 from tests.labeling_ui.conftest import connection
-from tests.labeling_ui.labeled import upload_photos
 from tests.labeling_ui.test_labeling import cells, dag_runs
 from tests.project_samples import project_content
 from tests.round_runs import create_unless_there
+from tests.sandbox_job import put_images
 from tests.sandbox_process import sandbox_process
 from tests.store import open_store
 
@@ -51,7 +51,7 @@ def running_job(viewer, slow_sandbox, tmp_path, monkeypatch, dag_runs):
     for module in kept:
         module.forget()
     project, storage = load_project(tmp_path / "live.yaml"), open_store(slow_sandbox.endpoint_url)
-    upload_photos(storage, project, PHOTOS)
+    put_images(slow_sandbox.s3, "live", PHOTOS, prefix="boxes/images/")
     labeling_round.open_round(storage, project, ROUND)
     [job] = labeling_round.plan_jobs(storage, project, ROUND)
     images = json.loads(storage.read(ObjectUri.parse(job["images_uri"])))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from roundtruth.errors import StorageError
+from roundtruth.errors import MissingObjectError, StorageError
 from roundtruth.storage import Content, ObjectUri, Storage
 from tests.store import ACCESS_KEY, SECRET_KEY, open_store, storage
 
@@ -79,6 +79,8 @@ def test_object_that_is_not_there(storage: Storage, bucket: str) -> None:
     for call in (lambda: storage.read(uri), lambda: storage.read_range(uri, 0, 4)):
         with pytest.raises(StorageError, match=rf"s3://{bucket}/nothing.* does not exist"):
             call()
+    with pytest.raises(MissingObjectError):
+        storage.read(uri)
     with pytest.raises(StorageError, match=r"Cannot copy .* does not exist"):
         storage.copy(uri, ObjectUri(bucket, "copy"))
 

@@ -34,7 +34,7 @@ def box_pairs(columns: AnswerColumns, groups: Groups) -> BoxPairs:
     return BoxPairs(
         first=first,
         second=second,
-        iou=overlap(columns.box_edges[first], columns.box_edges[second]),
+        iou=overlap(columns.box_edges.take(first, axis=0), columns.box_edges.take(second, axis=0)),
         same_category=columns.box_category[first] == columns.box_category[second],
     )
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roundtruth.consensus.chunks import chunks_of_rows, with_empty_answers
-from roundtruth.consensus.matching import Bools, Floats, Ints, area
+from roundtruth.consensus.matching import Bools, Floats, Ints, area, in_order
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.errors import ConsensusError
 
@@ -161,7 +161,7 @@ def _distinct(rows: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:
     order = np.lexsort(rows.T[::-1])
     ordered = rows[order]
     new = np.ones(len(rows), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in ordered.T])
     number = np.empty(len(rows), np.int64)
     number[order] = np.cumsum(new) - 1
     return ordered[new], order[new], number
@@ -171,11 +171,10 @@ def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answ
     place = answers["box"].to_numpy(np.int64)[kept]
     drawn = place >= 0
     rows = kept[drawn]
-    frame = answers.iloc[rows]
-    categories, category = _numbered(frame["category"])
-    edges = frame[_PLACE].to_numpy(np.float64, copy=True)
+    categories, category = _numbered(answers["category"].iloc[rows])
+    edges = answers[_PLACE].to_numpy(np.float64).take(rows, axis=0)
     if not np.isfinite(edges).all():
-        bad = frame.iloc[int(np.flatnonzero(~np.isfinite(edges).all(axis=1))[0])]
+        bad = answers.iloc[rows[int(np.flatnonzero(~np.isfinite(edges).all(axis=1))[0])]]
         raise ConsensusError(
             f"{bad['source_ref']}: box {bad['box']} of an answer is not finite; was the answers file damaged?"
         )
@@ -188,8 +187,8 @@ def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answ
         "box_edges": edges,
         "box_place": place[drawn],
     }
-    order = np.lexsort((place[drawn], columns["box_worker"], category, *edges.T[::-1], columns["box_task"]))
-    columns = {name: values[order] for name, values in columns.items()}
+    order = in_order(columns["box_task"], *edges.T, category, columns["box_worker"], place[drawn])
+    columns = {name: values.take(order, axis=0) for name, values in columns.items()}
     flat = area(columns["box_edges"]) <= 0
     again = _repeats(columns["box_answer"], columns["box_category"], columns["box_edges"]) & ~flat
     return {
@@ -202,10 +201,12 @@ def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answ
 
 
 def _repeats(answer: Ints, category: Ints, edges: Floats) -> Bools:
-    """Boxes that their worker drew a second time: same category, same place. The rows are sorted by place."""
-    order = np.lexsort((category, *edges.T, answer))
-    same = (answer[order][1:] == answer[order][:-1]) & (category[order][1:] == category[order][:-1])
-    same &= (edges[order][1:] == edges[order][:-1]).all(axis=1)
+    """Boxes that their worker drew a second time: same category, same place. The rows are sorted by place.
+
+    So boxes of one task, place, category and worker stand beside each other.
+    """
     result = np.zeros(len(answer), bool)
-    result[order[1:][same]] = True
+    result[1:] = (answer[1:] == answer[:-1]) & (category[1:] == category[:-1])
+    for edge in range(4):
+        result[1:] &= edges[1:, edge] == edges[:-1, edge]
     return result

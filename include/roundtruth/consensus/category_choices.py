@@ -35,7 +35,12 @@ class Choices:
     wrong_keys: Ints
 
 
-def candidates(boxes: GroupedBoxes) -> Choices:
+def choices_of_parts(parts: Collection[GroupedBoxes], keep: Keep = list) -> Collection[Choices]:
+    """The candidates of each part, and its boxes beside them."""
+    return _numbered_alike(keep(_candidates(boxes) for boxes in parts), keep)
+
+
+def _candidates(boxes: GroupedBoxes) -> Choices:
     """The candidates of a part, and its boxes beside them."""
     key, votes = np.unique(boxes.group * boxes.categories + boxes.category, return_counts=True)
     group, category = np.divmod(key, max(boxes.categories, 1))
@@ -67,7 +72,7 @@ def candidates(boxes: GroupedBoxes) -> Choices:
     )
 
 
-def numbered_alike(choices: Collection[Choices], keep: Keep) -> Collection[Choices]:
+def _numbered_alike(choices: Collection[Choices], keep: Keep) -> Collection[Choices]:
     """The same with the numbers of cells, rows and wrong choices that they have among all parts."""
     if len(choices) == 1:
         return choices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,30 @@ from roundtruth.errors import ConsensusError
 _NEEDED = ("source_ref", "category", "left", "top", "width", "height")
 
 
-def score_consolidated(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Beside:
+    """Ground Truth's boxes, sorted by image, category and place, beside the groups of the answers.
+
+    ``boxes``: of the first job over their image and categories alone. ``image`` and ``group``: the number
+    that each has in the answers, -1 for an image without answers and a box that matches no group, one to one
+    by overlap. ``sums``: what adds to ``comparison``.
+    """
+
+    boxes: pd.DataFrame
+    image: Ints
+    group: Ints
+    sums: dict[str, Any]
+
+
+def consolidated_beside(
     columns: AnswerColumns,
     groups: Groups,
     consolidated: pd.DataFrame,
     *,
     min_iou: float,
     categories_by_job: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Ground Truth's boxes as a label table, scored by our votes, and what adds to ``comparison``.
-
-    Each box takes votes, answers and score of the matched group of answers, one to one by overlap. A box that
-    matches none (an auto-labeled image, or a box that was averaged away from its answers) has score 0 and no
-    votes. Ground Truth's own confidences are not used: they cannot be compared between jobs
-    (sms-data-output).
+) -> Beside:
+    """Match Ground Truth's boxes with the groups of the answers.
 
     :param consolidated: source_ref, category, left, top, width, height in pixels; optional job.
     :raises ConsensusError: when a column is missing.
@@ -44,21 +55,42 @@ def score_consolidated(
     boxes = consolidated[of_first_job].sort_values(list(_NEEDED), kind="stable", ignore_index=True)
     edges = boxes[["left", "top", "width", "height"]].to_numpy(np.float64, copy=True)
     edges[:, 2:] += edges[:, :2]
-    group = _match(columns, groups, boxes, edges, min_iou)
+    image = pd.Index(columns.images).get_indexer(pd.Index(boxes["source_ref"])).astype(np.int64)
+    group = _match(columns, groups, boxes, image, edges, min_iou)
     matched = group >= 0
-    answered = _answers_of_images(columns, boxes)
-    labels = label_frame(
+    overlaps = overlap(edges[matched], groups.edges[group[matched]])
+    sums = _compared(columns, groups, boxes, group, overlaps)
+    return Beside(
+        boxes=boxes,
+        image=image,
+        group=group,
+        sums={**sums, "boxes_of_relabel_jobs": int((~of_first_job).sum())},
+    )
+
+
+def scored_consolidated(columns: AnswerColumns, groups: Groups, beside: Beside) -> pd.DataFrame:
+    """Ground Truth's boxes as a label table, scored by our votes.
+
+    Each box takes votes, answers and score of the matched group of answers. A box that matches none (an
+    auto-labeled image, or a box that was averaged away from its answers) has score 0 and no votes. Ground
+    Truth's own confidences are not used: they cannot be compared between jobs (sms-data-output).
+    """
+    boxes, group = beside.boxes, beside.group
+    matched = group >= 0
+    # Workers who answered the image, for boxes that match none of their answers; the last is for no answer.
+    answered = np.zeros(len(columns.images) + 1, np.int64)
+    np.maximum.at(answered, columns.task_image, columns.task_answers)
+    return label_frame(
         {
             **{name: boxes[name] for name in _NEEDED},
             "score": np.where(matched, groups.score[group] if len(groups.votes) else 0.0, 0.0),
             "votes": np.where(matched, groups.votes[group] if len(groups.votes) else 0, 0),
-            "answers": np.where(matched, groups.answers[group] if len(groups.votes) else 0, answered),
+            "answers": np.where(
+                matched, groups.answers[group] if len(groups.votes) else 0, answered[beside.image]
+            ),
             "job": _jobs(columns, groups, boxes, group),
         }
     )
-    overlaps = overlap(edges[matched], groups.edges[group[matched]])
-    compared = _compared(columns, groups, boxes, group, overlaps)
-    return labels, {**compared, "boxes_of_relabel_jobs": int((~of_first_job).sum())}
 
 
 def comparison(totals: Totals) -> dict[str, Any]:
@@ -93,11 +125,10 @@ def first_of_jobs(consolidated: pd.DataFrame, categories_by_job: Mapping[str, Se
 
 
 def _match(
-    columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, edges: Floats, min_iou: float
+    columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, image: Ints, edges: Floats, min_iou: float
 ) -> Ints:
     """The group of each box, or -1: the one-to-one assignment of each image with the most overlap."""
     result = np.full(len(boxes), -1)
-    image = pd.Index(columns.images).get_indexer(pd.Index(boxes["source_ref"])).astype(np.int64)
     category = pd.Index(columns.categories).get_indexer(pd.Index(boxes["category"])).astype(np.int64)
     answered = np.flatnonzero(image >= 0)
     drawn = np.flatnonzero(groups.votes > 0)
@@ -113,14 +144,6 @@ def _match(
     matched = beside >= 0
     result[answered[matched]] = drawn[beside[matched]]
     return result
-
-
-def _answers_of_images(columns: AnswerColumns, boxes: pd.DataFrame) -> Ints:
-    """Workers who answered the image, for boxes that match none of their answers."""
-    most = np.zeros(len(columns.images), np.int64)
-    np.maximum.at(most, columns.task_image, columns.task_answers)
-    known = dict(zip(columns.images, most.tolist(), strict=True))
-    return np.array([known.get(name, 0) for name in boxes["source_ref"]], np.int64)
 
 
 def _jobs(columns: AnswerColumns, groups: Groups, boxes: pd.DataFrame, group: Ints) -> list[str]:

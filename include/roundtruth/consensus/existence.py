@@ -138,6 +138,16 @@ def _explained(
     part: Noticed, before: Floats, sides: tuple[Side, Side], odds: Floats, head_start: float, totals: Totals
 ) -> Floats:
     """The E-step of a part: the probability of each group; what it tells of the workers joins the totals."""
+    probability = np.empty(len(before))
+    for opinions, groups in part.opinions.pieces():
+        piece = Noticed(opinions=opinions, covariates=part.covariates[groups], evidence=part.evidence[groups])
+        probability[groups] = _explained_piece(piece, before[groups], sides, odds, head_start, totals)
+    return probability
+
+
+def _explained_piece(
+    part: Noticed, before: Floats, sides: tuple[Side, Side], odds: Floats, head_start: float, totals: Totals
+) -> Floats:
     opinions, covariates = part.opinions, part.covariates
     design = np.concatenate([np.ones((len(before), 1)), covariates], axis=1)
     prior = logistic(design @ odds)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.category_choices import choices_of_parts
 from roundtruth.consensus.existence import Existence, Noticed, existence_of_parts
 from roundtruth.consensus.group_categories import GroupCategories, categories_of_parts
 from roundtruth.consensus.grouped_boxes import GroupedBoxes, grouped_boxes, opinions
@@ -94,13 +95,14 @@ def fuse_parts(
     )
     del matched, first
     votes = keep(_votes(one, boxes) for one, boxes in zip(parts, grouped, strict=True))
-    categories = categories_of_parts(grouped, votes, naming, keep=keep)
+    choices = choices_of_parts(grouped, keep)
+    categories = categories_of_parts(grouped, choices, votes, naming, keep=keep)
     existence = existence_of_parts(
         keep(_noticed(parts, grouped, categories)), existence_skill(skills, workers), keep=keep
     )
     real = keep(one.real for one in existence)
     places = places_of_parts(grouped, real, drawing, keep=keep)
-    categories = categories_of_parts(grouped, real, naming, keep=keep)
+    categories = categories_of_parts(grouped, choices, real, naming, keep=keep)
     return keep(
         _fused(*found, skills) for found in zip(parts, grouped, existence, places, categories, strict=True)
     )

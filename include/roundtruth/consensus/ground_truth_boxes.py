@@ -28,18 +28,14 @@ def beside_ground_truth(
         that asked for its category).
     """
     edges, theirs = _edges(labels), _edges(consolidated)
-    both = pd.concat([labels[_NAMED], consolidated[_NAMED]], ignore_index=True)
-    groups: Ints = both.groupby(_GROUP, sort=False).ngroup().to_numpy().astype(np.int64)
-    categories = pd.factorize(both["category"])[0].astype(np.int64)
-    count = len(labels)
-    beside = one_to_one(
-        Kind(group=groups[:count], edges=edges, category=categories[:count]),
-        Kind(group=groups[count:], edges=theirs, category=categories[count:]),
-        min_iou=min_iou,
-    )
-    only = np.ones(len(consolidated), bool)
-    only[beside[beside >= 0]] = False
-    return _with_columns(labels, edges, consolidated, theirs, beside), only
+    beside = _paired(labels, edges, consolidated, theirs, min_iou)
+    return _with_columns(labels, edges, consolidated, theirs, beside), _unpaired(beside, consolidated)
+
+
+def beside_none(labels: pd.DataFrame, consolidated: pd.DataFrame, *, min_iou: float) -> Bools:
+    """Which consolidated boxes stand beside none of our labels, as ``beside_ground_truth`` says."""
+    beside = _paired(labels, _edges(labels), consolidated, _edges(consolidated), min_iou)
+    return _unpaired(beside, consolidated)
 
 
 def only_ground_truth(consolidated: pd.DataFrame, only: Bools) -> list[dict[str, Any]]:
@@ -48,7 +44,31 @@ def only_ground_truth(consolidated: pd.DataFrame, only: Bools) -> list[dict[str,
     listed = consolidated.loc[only, columns].sort_values(
         ["source_ref", "job", *_PLACE, "category"], kind="stable"
     )
-    return [dict(zip(columns, row, strict=True)) for row in listed.itertuples(index=False, name=None)]
+    return [
+        dict(zip(columns, [*row[:3], *(round(edge, 10) for edge in row[3:])], strict=True))
+        for row in listed.itertuples(index=False, name=None)
+    ]
+
+
+def _paired(
+    labels: pd.DataFrame, edges: Floats, consolidated: pd.DataFrame, theirs: Floats, min_iou: float
+) -> Ints:
+    """The row of the consolidated box beside each label, or -1."""
+    both = pd.concat([labels[_NAMED], consolidated[_NAMED]], ignore_index=True)
+    groups: Ints = both.groupby(_GROUP, sort=False).ngroup().to_numpy().astype(np.int64)
+    categories = pd.factorize(both["category"])[0].astype(np.int64)
+    count = len(labels)
+    return one_to_one(
+        Kind(group=groups[:count], edges=edges, category=categories[:count]),
+        Kind(group=groups[count:], edges=theirs, category=categories[count:]),
+        min_iou=min_iou,
+    )
+
+
+def _unpaired(beside: Ints, consolidated: pd.DataFrame) -> Bools:
+    only = np.ones(len(consolidated), bool)
+    only[beside[beside >= 0]] = False
+    return only
 
 
 def _edges(boxes: pd.DataFrame) -> Floats:

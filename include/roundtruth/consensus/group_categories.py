@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roundtruth.consensus.category_choices import Choices, candidates, numbered_alike
+from roundtruth.consensus.category_choices import Choices, choices_of_parts
 from roundtruth.consensus.grouped_boxes import GroupedBoxes, sums
 from roundtruth.consensus.matching import Floats, Ints
 from roundtruth.consensus.parts import Keep, Totals
@@ -79,20 +79,25 @@ class _Habits:
 
 def choose_categories(boxes: GroupedBoxes, real: Floats, known: CategorySkill) -> GroupCategories:
     """``categories_of_parts`` of a round that is one part."""
-    (categories,) = categories_of_parts([boxes], [real], known)
+    (categories,) = categories_of_parts([boxes], choices_of_parts([boxes]), [real], known)
     return categories
 
 
 def categories_of_parts(
-    parts: Collection[GroupedBoxes], real: Collection[Floats], known: CategorySkill, *, keep: Keep = list
+    parts: Collection[GroupedBoxes],
+    choices: Collection[Choices],
+    real: Collection[Floats],
+    known: CategorySkill,
+    *,
+    keep: Keep = list,
 ) -> Collection[GroupCategories]:
     """Estimate the category of each group; workers and what they confuse are the same in all parts.
 
+    :param choices: of ``choices_of_parts``.
     :param real: of each part, the probability that each group is an object: false boxes teach nothing about
         confusion.
     :param known: counts of earlier rounds.
     """
-    choices = numbered_alike(keep(candidates(boxes) for boxes in parts), keep)
     totals = Totals()
     found = keep(
         _first_found(boxes, one, chance, totals)

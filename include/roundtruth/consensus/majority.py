@@ -10,6 +10,7 @@ import pandas as pd
 
 from roundtruth.annotations import LABELS
 from roundtruth.consensus.answer_columns import AnswerColumns
+from roundtruth.consensus.grouped_boxes import medians
 from roundtruth.consensus.matching import Bools, Floats, Ints, match_boxes
 
 Place = Literal["mean", "median"]
@@ -108,8 +109,8 @@ def labels_of(columns: AnswerColumns, groups: Groups) -> pd.DataFrame:
     edges = groups.edges[chosen]
     return label_frame(
         {
-            "source_ref": [columns.images[image] for image in columns.task_image[task]],
-            "category": [columns.categories[category] for category in groups.category[chosen]],
+            "source_ref": _named(columns.images, columns.task_image[task]),
+            "category": _named(columns.categories, groups.category[chosen]),
             "left": edges[:, 0],
             "top": edges[:, 1],
             "width": edges[:, 2] - edges[:, 0],
@@ -117,7 +118,7 @@ def labels_of(columns: AnswerColumns, groups: Groups) -> pd.DataFrame:
             "score": groups.score[chosen],
             "votes": groups.votes[chosen],
             "answers": groups.answers[chosen],
-            "job": [columns.task_job[number] for number in task],
+            "job": _named(columns.task_job, task),
         }
     )
 
@@ -129,6 +130,12 @@ def label_frame(columns: dict[str, object]) -> pd.DataFrame:
     types |= dict.fromkeys(("left", "top", "width", "height", "score"), "float64")
     typed: pd.DataFrame = frame.astype({**types, "votes": "int16", "answers": "int16"})
     return typed
+
+
+def _named(names: list[str], number: Ints) -> pd.Series[str]:
+    """The names of numbers, without an object of Python a row."""
+    named: pd.Series[str] = pd.Series(names, dtype="str").take(number).reset_index(drop=True)
+    return named
 
 
 def _vote_category(members: Ints, category: Ints, count: int) -> tuple[Ints, Ints, Ints]:
@@ -154,13 +161,4 @@ def _place(members: Ints, edges: Floats, votes: Ints, place: Place) -> Floats:
         sums = [np.bincount(members, weights=edges[:, edge], minlength=len(votes)) for edge in range(4)]
         means: Floats = np.stack(sums, axis=1) / np.maximum(votes, 1)[:, None]
         return means
-    result = np.zeros((len(votes), 4))
-    if not len(members):
-        return result
-    held = votes > 0
-    starts = (np.cumsum(votes) - votes)[held]
-    low, high = starts + (votes[held] - 1) // 2, starts + votes[held] // 2
-    for edge in range(4):
-        ordered = edges[np.lexsort((edges[:, edge], members)), edge]
-        result[held, edge] = (ordered[low] + ordered[high]) / 2
-    return result
+    return medians(members, edges, votes)

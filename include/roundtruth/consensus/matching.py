@@ -26,8 +26,6 @@ SAME_CATEGORY_BONUS = 0.05
 # compared, or two good boxes of a distant pedestrian would count as two objects (measured: +.008 F1).
 HAND_TOLERANCE = 3.0
 
-_PAIRS_AT_ONCE = 2_000_000  # bounds memory to about 200 MB, whatever the number of images
-
 
 def match_boxes(
     task: NDArray[Any],
@@ -53,8 +51,8 @@ def match_boxes(
     if not len(task):
         return np.zeros(0, np.int64)
     edges = edges + tolerance * np.array([-1.0, -1.0, 1.0, 1.0])
-    order = np.lexsort((worker, category, edges[:, 3], edges[:, 2], edges[:, 1], edges[:, 0], task))
-    groups = _match_sorted(task[order], worker[order], category[order], edges[order], min_iou)
+    order = in_order(task, *edges.T, category, worker)
+    groups = _match_sorted(task[order], worker[order], category[order], edges.take(order, axis=0), min_iou)
     result = np.empty(len(groups), np.int64)
     result[order] = groups
     return result
@@ -78,6 +76,19 @@ def area(edges: Floats) -> Floats:
     return result
 
 
+def in_order(*keys: NDArray[Any]) -> Ints:
+    """The rows sorted by these keys, the first one first, as ``numpy.lexsort`` in a fraction of the time.
+
+    What the first two keys tell apart, such as task and left edge, is not sorted by the others.
+    """
+    order = np.lexsort(keys[1::-1])
+    same = (keys[0][order][1:] == keys[0][order][:-1]) & (keys[1][order][1:] == keys[1][order][:-1])
+    tied = np.flatnonzero(np.r_[same, False] | np.r_[False, same])
+    rows = order[tied]
+    order[tied] = rows[np.lexsort([key[rows] for key in keys[::-1]])]
+    return order
+
+
 def pairs_within(segments: NDArray[Any]) -> tuple[Ints, Ints]:
     """All pairs i < j of rows that share a segment number; rows of a segment must stand together."""
     if not len(segments):
@@ -94,20 +105,25 @@ def pairs_within(segments: NDArray[Any]) -> tuple[Ints, Ints]:
 
 
 def overlapping_pairs(task: NDArray[Any], edges: Floats, min_iou: float) -> tuple[Ints, Ints]:
-    """All pairs i < j of boxes of one task that overlap, and at least by ``min_iou``.
+    """All pairs i < j of boxes of one task that overlap, and at least by ``min_iou``; in any order.
 
     :param task: of each box; rows are sorted by task, then by left edge.
     """
     first_parts, second_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start, end in _batches(task):
-        first, second = pairs_within(task[start:end])
-        first, second = first + start, second + start
-        # Sorted by left edge: pairs side by side cannot overlap, and most pairs of an image are such.
-        near = edges[second, 0] < edges[first, 2]
+    least = max(min_iou, np.finfo(np.float64).tiny)
+    left, right = np.ascontiguousarray(edges[:, 0]), np.ascontiguousarray(edges[:, 2])
+    # Each box beside the next one, then beside the one after that: a box that ends before the next begins, or
+    # whose task ends, is through with all that follow. Most pairs of an image lie side by side.
+    first, step = np.arange(len(task) - 1), 1
+    while len(first):
+        second = first + step
+        near = (task[first] == task[second]) & (left[second] < right[first])
         first, second = first[near], second[near]
-        enough = overlap(edges[first], edges[second]) >= max(min_iou, np.finfo(np.float64).tiny)
+        enough = overlap(edges.take(first, axis=0), edges.take(second, axis=0)) >= least
         first_parts.append(first[enough])
         second_parts.append(second[enough])
+        step += 1
+        first = first[first < len(task) - step]
     return np.concatenate(first_parts), np.concatenate(second_parts)
 
 
@@ -127,18 +143,6 @@ def _match_sorted(
         group[members] = free + split
         free += len(members)
     return _number_by_first_box(group)
-
-
-def _batches(task: NDArray[Any]) -> list[tuple[int, int]]:
-    """Row ranges of whole tasks that together have about as many pairs as memory allows."""
-    if not len(task):
-        return []
-    starts = np.flatnonzero(np.r_[True, task[1:] != task[:-1]])
-    ends = np.r_[starts[1:], len(task)]
-    pairs = np.cumsum((ends - starts) * (ends - starts - 1) // 2)
-    batch = pairs // _PAIRS_AT_ONCE
-    cuts = np.flatnonzero(np.r_[True, batch[1:] != batch[:-1]])
-    return list(zip(starts[cuts].tolist(), np.r_[starts[cuts[1:]], len(task)].tolist(), strict=True))
 
 
 def _contested(component: NDArray[Any], first: Ints, worker: NDArray[Any]) -> list[Ints]:
@@ -170,8 +174,8 @@ def _average_link(worker: NDArray[Any], category: NDArray[Any], edges: Floats, m
     apart = worker[:, None] == worker[None]
     sizes = np.ones(count)
     group = np.arange(count)
-    link = np.where(~apart & (overlaps >= min_iou) & (overlaps > 0), likeness, -np.inf)
-    link[np.tril_indices(count)] = -np.inf
+    once = group[:, None] < group[None]
+    link = np.where(once & ~apart & (overlaps >= min_iou) & (overlaps > 0), likeness, -np.inf)
     partner, best = link.argmax(axis=1), link.max(axis=1)
     while True:
         kept = int(best.argmax())

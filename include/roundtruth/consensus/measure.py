@@ -11,10 +11,10 @@ import pandas as pd
 
 from roundtruth.consensus.agreement import box_pairs, image_agreement, task_agreement
 from roundtruth.consensus.answer_columns import AnswerColumns, answer_columns, renumbered, worker_ids
-from roundtruth.consensus.consolidated import comparison, first_of_jobs, score_consolidated
+from roundtruth.consensus.consolidated import comparison, consolidated_beside, scored_consolidated
 from roundtruth.consensus.disputes import dispute_report, find_disputes, find_doubts, image_reasons
 from roundtruth.consensus.fused import FusedRound, fuse_parts
-from roundtruth.consensus.ground_truth_boxes import beside_ground_truth, only_ground_truth
+from roundtruth.consensus.ground_truth_boxes import beside_none, only_ground_truth
 from roundtruth.consensus.majority import Groups, Place, group_boxes, labels_of
 from roundtruth.consensus.matching import HAND_TOLERANCE, Floats, Ints
 from roundtruth.consensus.parts import Keep, Totals
@@ -222,18 +222,17 @@ def _measured(
             "method: ground-truth needs the consolidated boxes of the jobs; give them or use majority."
         )
     if part.consolidated is not None:
-        consolidated = part.consolidated()
-        kept, sums = score_consolidated(
+        beside = consolidated_beside(
             columns,
             groups,
-            consolidated,
+            part.consolidated(),
             min_iou=settings.min_iou,
             categories_by_job=categories_by_job,
         )
-        compared.add(**sums)
-        first = consolidated[first_of_jobs(consolidated, categories_by_job)]
-        only = _only_ground_truth(labels, first, columns, settings)
-        labels = kept if settings.method == "ground-truth" else labels
+        compared.add(**beside.sums)
+        only = _only_ground_truth(labels, beside.boxes[beside.image >= 0], settings)
+        if settings.method == "ground-truth":
+            labels = scored_consolidated(columns, groups, beside)
     return _Measured(
         labels=labels,
         images=_image_frame(columns, by_image, disputes.images, image_reasons(columns, groups, disputes)),
@@ -249,14 +248,13 @@ def _stacked(images: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _only_ground_truth(
-    labels: pd.DataFrame, consolidated: pd.DataFrame, columns: AnswerColumns, settings: Consensus
+    labels: pd.DataFrame, boxes: pd.DataFrame, settings: Consensus
 ) -> list[dict[str, Any]]:
     """Ground Truth's boxes on answered images that stand beside no label of ours."""
-    boxes = consolidated[consolidated["source_ref"].isin(columns.images)]
     if "job" not in boxes:
         boxes, labels = boxes.assign(job=""), labels.assign(job="")
     boxes = boxes.fillna({"job": "", "category": ""}).reset_index(drop=True)
-    _, only = beside_ground_truth(labels, boxes, min_iou=settings.min_iou)
+    only = beside_none(labels, boxes, min_iou=settings.min_iou)
     return only_ground_truth(boxes, only)
 
 

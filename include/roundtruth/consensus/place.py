@@ -108,17 +108,6 @@ def places_of_parts(
     return keep(Places(edges=_ordered(one.edges), variance=one.certainty, skill=skill) for one in found)
 
 
-def median_edges(boxes: GroupedBoxes) -> Floats:
-    """The median of each edge of each group, shape (groups, 4)."""
-    result = np.zeros((boxes.groups, 4))
-    starts = np.cumsum(boxes.votes) - boxes.votes
-    low, high = starts + (boxes.votes - 1) // 2, starts + boxes.votes // 2
-    for edge in range(4):
-        ordered = boxes.edges[np.lexsort((boxes.edges[:, edge], boxes.group)), edge]
-        result[:, edge] = (ordered[low] + ordered[high]) / 2
-    return result
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fixed:
     """Of each box of a part: how much it teaches, and the pixels that a worker's pixel is on its edges."""
@@ -145,16 +134,16 @@ class _State:
 
 
 def _first_found(boxes: GroupedBoxes) -> _Found:
-    edges = median_edges(boxes)
+    edges = boxes.median_edges()
     return _Found(edges=edges, certainty=np.zeros(edges.shape))
 
 
 def _fixed(boxes: GroupedBoxes, edges: Floats, real: Floats, growth: float, totals: Totals) -> _Fixed:
     sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)[:, [0, 1, 0, 1]]
-    unit = ((sides / REFERENCE_SIDE) ** growth)[boxes.group]
+    unit = ((sides / REFERENCE_SIDE) ** growth).take(boxes.group, axis=0)
     # A box alone agrees with itself whatever its worker does.
     weight = (real * (boxes.votes > 1))[boxes.group]
-    slips = (boxes.edges - edges[boxes.group]) / unit
+    slips = (boxes.edges - edges.take(boxes.group, axis=0)) / unit
     totals.add(
         informative=boxes.sum_by_worker(weight * (1 - 1 / boxes.votes[boxes.group])),
         squares=(weight[:, None] * slips**2).sum(),
@@ -165,25 +154,42 @@ def _fixed(boxes: GroupedBoxes, edges: Floats, real: Floats, growth: float, tota
 
 def _placed(boxes: GroupedBoxes, fixed: _Fixed, before: _Found, state: _State, totals: Totals) -> _Found:
     """The E-step of a part; what it tells of the workers is added to the totals."""
-    edges, certainty = before.edges, before.certainty
-    scatter = state.variance[boxes.worker][:, None] * fixed.unit**2 + _SMALLEST_SCATTER**2
-    bias = state.outward[boxes.worker]
+    found = _Found(edges=np.empty_like(before.edges), certainty=np.empty_like(before.edges))
+    for piece, rows, groups in boxes.pieces():
+        one = _placed_piece(
+            piece,
+            _Fixed(weight=fixed.weight[rows], unit=fixed.unit[rows]),
+            _Found(edges=before.edges[groups], certainty=before.certainty[groups]),
+            state,
+            totals,
+        )
+        found.edges[groups], found.certainty[groups] = one.edges, one.certainty
+    return found
+
+
+def _placed_piece(
+    boxes: GroupedBoxes, fixed: _Fixed, before: _Found, state: _State, totals: Totals
+) -> _Found:
+    """Rows are taken by ``take``, since an array in brackets takes rows of four ten times as slowly."""
+    group, squared = boxes.group, fixed.unit**2
+    scatter = state.variance[boxes.worker][:, None] * squared + _SMALLEST_SCATTER**2
+    bias = state.outward.take(boxes.worker, axis=0)
     outward = bias * fixed.unit
-    slips = (boxes.edges - edges[boxes.group]) * OUTWARDS - outward
-    trust = (_TAILS + 1) / (_TAILS + (slips**2 + certainty[boxes.group]) / scatter)
+    slips = (boxes.edges - before.edges.take(group, axis=0)) * OUTWARDS - outward
+    trust = (_TAILS + 1) / (_TAILS + (slips**2 + before.certainty.take(group, axis=0)) / scatter)
     precision = trust / scatter
     total = boxes.sum(precision)
     edges = boxes.sum(precision * (boxes.edges - OUTWARDS * outward)) / total
     certainty = 1 / total
-    errors = (boxes.edges - edges[boxes.group]) * OUTWARDS / fixed.unit
-    doubt = certainty[boxes.group] / fixed.unit**2
+    errors = (boxes.edges - edges.take(group, axis=0)) * OUTWARDS / fixed.unit
+    doubt = certainty.take(group, axis=0) / squared
     weighty = trust * fixed.weight[:, None]
     totals.add(
         change=float(np.abs(edges - before.edges).sum()),
         edges=edges.size,
         trusted=boxes.sum_by_worker(weighty),
         told=boxes.sum_by_worker(weighty * errors),
-        squares=boxes.sum_by_worker((weighty * ((errors - bias) ** 2 + doubt)).sum(axis=1)),
+        squares=boxes.sum_by_worker(weighty * ((errors - bias) ** 2 + doubt)).sum(axis=1),
         seen=boxes.sum_by_worker(fixed.weight),
     )
     return _Found(edges=edges, certainty=certainty)
@@ -254,8 +260,9 @@ def _sizes_and_slips(boxes: GroupedBoxes, edges: Floats, real: Floats) -> tuple[
     chosen = np.flatnonzero((boxes.votes > 2)[boxes.group])
     group = boxes.group[chosen]
     sides = np.maximum(edges[:, 2:] - edges[:, :2], 1.0)
-    size = np.log(np.sqrt(sides.prod(axis=1)))[group]
-    slip = np.log(np.abs(boxes.edges[chosen] - edges[group]).mean(axis=1) + 0.5)
+    size = np.log(np.sqrt(sides[:, 0] * sides[:, 1]))[group]
+    apart = np.abs(boxes.edges.take(chosen, axis=0) - edges.take(group, axis=0))
+    slip = np.log((apart[:, 0] + apart[:, 1] + apart[:, 2] + apart[:, 3]) / 4 + 0.5)
     return size, slip, real[group]
 
 

@@ -32,8 +32,9 @@ def join_split_objects(boxes: GroupedBoxes, edges: Floats, *, min_iou: float) ->
             continue
         root[joined] = kept
         workers[kept] |= workers[joined]
-    final = np.array([_root(root, group) for group in range(boxes.groups)])
-    return boxes.regrouped(final[boxes.group])
+    while (root[root] != root).any():  # a group may have been joined to one that was joined later
+        root = root[root]
+    return boxes.regrouped(root[boxes.group])
 
 
 def _workers(boxes: GroupedBoxes, groups: Ints) -> dict[int, set[int]]:

@@ -151,8 +151,9 @@ def _overlap_with_others(columns: AnswerColumns, groups: Groups, rows: Ints) -> 
         axis=1,
     )
     group = groups.box_group[rows]
-    mean = (sums[group] - columns.box_edges[rows]) / (groups.votes[group] - 1)[:, None]
-    return overlap(columns.box_edges[rows], mean)
+    edges = columns.box_edges.take(rows, axis=0)
+    mean = (sums.take(group, axis=0) - edges) / (groups.votes[group] - 1)[:, None]
+    return overlap(edges, mean)
 
 
 def _names_it_as_others(columns: AnswerColumns, groups: Groups, rows: Ints) -> Bools:

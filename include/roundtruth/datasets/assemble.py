@@ -14,17 +14,19 @@ from roundtruth.annotations import table
 from roundtruth.datasets.candidate import GONE, PARTIAL, SENT_BACK, Candidate, LeftOut, lay_candidate
 from roundtruth.datasets.class_registry import ClassRegistry, register_classes
 from roundtruth.datasets.clean_labels import clean_labels
-from roundtruth.datasets.content_digests import image_digests
+from roundtruth.datasets.content_digests import IMAGES_AT_ONCE, image_digests
 from roundtruth.datasets.file_names import dataset_file_name
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder
 from roundtruth.datasets.latest import read_latest
+from roundtruth.datasets.layers import labels_of
 from roundtruth.datasets.recorded_labels import RecordedLabels, RecordedRounds, read_labels, read_rounds
 from roundtruth.datasets.since_parent import Standing, rounds_since, settings_digest, standing_rows
 from roundtruth.datasets.sources import current_etags
 from roundtruth.datasets.split_memory import assign_and_remember, read_memory
 from roundtruth.datasets.succession import newest_decided
 from roundtruth.datasets.table_rows import rows_of
-from roundtruth.datasets.tables import DATASET_LABELS, VERSION_IMAGES
+from roundtruth.datasets.tables import PART_LABELS, VERSION_IMAGES
+from roundtruth.datasets.text_categories import stacked
 from roundtruth.datasets.unknown_classes import unknown_classes
 from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.errors import DatasetError
@@ -38,10 +40,10 @@ __all__ = ["GONE", "PARTIAL", "SENT_BACK", "assemble_candidate"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Chosen:
-    """The rows of the next version: VERSION_IMAGES and DATASET_LABELS but for splits, which come last."""
+    """The rows of the next version: VERSION_IMAGES but for splits, which come last, and PART_LABELS."""
 
     images: pd.DataFrame
-    labels: pd.DataFrame
+    boxes: pd.DataFrame
     left_out: tuple[LeftOut, ...]
 
 
@@ -72,9 +74,9 @@ def assemble_candidate(
         return None
     layers = parent.layers if parent else None
     memory = layers.splits.frame if layers else read_memory(storage, folder, newest)
-    assigned = assign_and_remember(storage, project, chosen.images, chosen.labels, memory, facts)
+    assigned = assign_and_remember(storage, project, chosen.images, chosen.boxes, memory, facts)
     images = _fitting(_finished(chosen, assigned.splits), VERSION_IMAGES)
-    labels = _fitting(chosen.labels, DATASET_LABELS)
+    labels = labels_of(images, chosen.boxes, registry.names)
     candidate = Candidate(
         project=project.project,
         dataset=project.dataset.name,
@@ -129,12 +131,12 @@ def _choose(
         standing = standing_rows(parent, recorded.images["source_ref"], current, itself)
         if standing is not None:
             new = _choose_new(storage, project, rounds, recorded, copied, current, registry)
-            return _joined(standing, _with_labels(new, recorded.labels, project, registry))
+            return _joined(parent, standing, _with_boxes(new, recorded.labels, project, registry))
     recorded = read_labels(storage, project, rounds, rounds.records)
     identities = zip(recorded.images["source_ref"].tolist(), recorded.images["etag"].tolist(), strict=True)
     current = current_etags(storage, project, [one[0] for one in identities if one not in copied])
     new = _choose_new(storage, project, rounds, recorded, copied, current, registry)
-    return _with_labels(new, recorded.labels, project, registry)
+    return _with_boxes(new, recorded.labels, project, registry)
 
 
 def _copied(parent: VersionTables | None, project: Project) -> frozenset[tuple[str, str]]:
@@ -182,30 +184,30 @@ def _choose_new(
         )
     return _Chosen(
         images=images[~(gone | partial)].reset_index(drop=True),
-        labels=table([], DATASET_LABELS),
+        boxes=table([], PART_LABELS),
         left_out=tuple(sorted(left_out)),
     )
 
 
-def _with_labels(chosen: _Chosen, labels: pd.DataFrame, project: Project, registry: ClassRegistry) -> _Chosen:
-    labels, images = clean_labels(labels, chosen.images, project, registry)
+def _with_boxes(chosen: _Chosen, labels: pd.DataFrame, project: Project, registry: ClassRegistry) -> _Chosen:
+    boxes, images = clean_labels(labels, chosen.images, project, registry)
     images = images.assign(
         split="", digest="", file=[dataset_file_name(source_ref) for source_ref in images["source_ref"]]
     )
-    return _Chosen(
-        images=images[VERSION_IMAGES.names], labels=labels[DATASET_LABELS.names], left_out=chosen.left_out
-    )
+    return _Chosen(images=images[VERSION_IMAGES.names], boxes=boxes, left_out=chosen.left_out)
 
 
-def _joined(standing: Standing, new: _Chosen) -> _Chosen:
+def _joined(parent: VersionTables, standing: Standing, new: _Chosen) -> _Chosen:
     """Rows of the parent and new ones, which are about other images, in order of source_ref."""
-    images = pd.concat([standing.images, new.images], ignore_index=True)
-    labels = pd.concat([standing.labels, new.labels], ignore_index=True)
-    ordered = images.sort_values("source_ref", kind="stable")
-    rows = rows_of(ordered.index.to_numpy(), images["boxes"].to_numpy(np.int64))
+    both = [parent.images, new.images]
+    refs = pd.concat([one["source_ref"] for one in both], ignore_index=True)
+    places = np.append(standing.places, np.arange(len(parent.images), len(refs)))
+    order = refs.take(places).sort_values(kind="stable").index.to_numpy()
+    rows = rows_of(order, np.concatenate([one["boxes"].to_numpy(np.int64) for one in both]))
+    boxes = [parent.labels[PART_LABELS.names], new.boxes]
     return _Chosen(
-        images=ordered.reset_index(drop=True),
-        labels=labels.take(rows).reset_index(drop=True),
+        images=stacked(both, VERSION_IMAGES, rows=order),
+        boxes=stacked(boxes, PART_LABELS, ("job",), rows=rows),
         left_out=tuple(sorted([*standing.left_out, *new.left_out])),
     )
 
@@ -217,16 +219,16 @@ def _finished(chosen: _Chosen, splits: Sequence[str]) -> pd.DataFrame:
     fresh = np.flatnonzero((images["digest"] == "") | (images["split"] != assigned))
     images = images.assign(split=assigned)
     counts = images["boxes"].to_numpy(np.int64)
-    of_fresh = _fitting(images.iloc[fresh], VERSION_IMAGES)
-    boxes = _fitting(chosen.labels.take(rows_of(fresh, counts)), DATASET_LABELS)
     digests = images["digest"].to_numpy(dtype=object, copy=True)
-    digests[fresh] = image_digests(of_fresh, boxes, counts[fresh])
+    for start in range(0, len(fresh), IMAGES_AT_ONCE):
+        some = fresh[start : start + IMAGES_AT_ONCE]
+        rows, boxes = _fitting(images.iloc[some], VERSION_IMAGES), chosen.boxes.take(rows_of(some, counts))
+        digests[some] = image_digests(rows, boxes, counts[some])
     return images.assign(digest=pd.Series(digests, index=images.index, dtype="str"))
 
 
 def _fitting(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     """The columns of a schema in its types, as they come back from Parquet."""
-    fitting: pd.DataFrame = pa.Table.from_pandas(
-        frame[schema.names], schema=schema, preserve_index=False
-    ).to_pandas()
+    rows = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    fitting: pd.DataFrame = rows.to_pandas(self_destruct=True)  # a column is let go as soon as it is copied
     return fitting

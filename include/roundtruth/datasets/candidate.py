@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from roundtruth import __version__
 from roundtruth.annotations import table
 from roundtruth.datasets.boxes import PixelBox
-from roundtruth.datasets.content_digests import REPAIRS, content_digest
+from roundtruth.datasets.content_digests import IMAGES_AT_ONCE, REPAIRS, content_digest
 from roundtruth.datasets.folder import DatasetFolder, dataset_folder
 from roundtruth.datasets.layers import LaidParts, Layers, labels_of, lay_parts, read_layers
 from roundtruth.datasets.parts import NewPart, Part, PartReader
 from roundtruth.datasets.split_memory import SPLIT_MEMORY
-from roundtruth.datasets.table_rows import rows_of
+from roundtruth.datasets.table_rows import places_of, rows_of
 from roundtruth.datasets.tables import LEFT_OUT_IMAGES, PART_LABELS
 from roundtruth.datasets.tree import TreeImage
 from roundtruth.datasets.versions import content_header
@@ -140,18 +141,31 @@ class Candidate:
 def images_with_boxes(
     images: pd.DataFrame, labels: pd.DataFrame
 ) -> Iterator[tuple[TreeImage, list[PixelBox]]]:
-    """Each image of DATASET_IMAGES and its boxes of DATASET_LABELS, in the order of the images."""
-    boxes: dict[str, list[PixelBox]] = {}
-    edges = ["class_id", "left", "top", "width", "height"]
-    for source_ref, *box in zip(
-        labels["source_ref"], *(labels[name].tolist() for name in edges), strict=True
-    ):
-        boxes.setdefault(source_ref, []).append(PixelBox(*box))
+    """Each image of DATASET_IMAGES and its boxes of DATASET_LABELS, in the order of the images.
+
+    Of all of them Python's own objects would be two kilobytes an image: they are made for some at a time.
+    """
+    places = places_of(labels["source_ref"], images["source_ref"])
+    order = np.argsort(places, kind="stable")[np.count_nonzero(places < 0) :]
+    counts = np.bincount(places[order], minlength=len(images))
+    ends = np.cumsum(counts)
+    for start in range(0, len(images), IMAGES_AT_ONCE):
+        own = counts[start : start + IMAGES_AT_ONCE].tolist()
+        rows = order[ends[start] - own[0] : ends[start + len(own) - 1]]
+        yield from _some_with_boxes(images.iloc[start : start + len(own)], labels.iloc[rows], own)
+
+
+def _some_with_boxes(
+    images: pd.DataFrame, labels: pd.DataFrame, counts: Sequence[int]
+) -> Iterator[tuple[TreeImage, list[PixelBox]]]:
+    boxes = map(PixelBox, *(labels[name].tolist() for name in PixelBox._fields))
     columns = ["source_ref", "file", "split", "width", "height", "orientation"]
     unknown = (tuple(map(int, classes)) for classes in images["unknown"])
-    for classes, *values in zip(unknown, *(images[name].tolist() for name in columns), strict=True):
+    for count, classes, *values in zip(
+        counts, unknown, *(images[name].tolist() for name in columns), strict=True
+    ):
         image = TreeImage(**dict(zip(columns, values, strict=True)), unknown=classes)
-        yield image, boxes.get(image.source_ref, [])
+        yield image, list(islice(boxes, count))
 
 
 def lay_candidate(

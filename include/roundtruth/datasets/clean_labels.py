@@ -10,6 +10,7 @@ from roundtruth.datasets.boxes import PixelBox, clean_boxes
 from roundtruth.datasets.class_registry import ClassRegistry
 from roundtruth.datasets.content_digests import REPAIRS
 from roundtruth.datasets.table_rows import places_of
+from roundtruth.datasets.tables import PART_LABELS
 from roundtruth.datasets.unknown_classes import project_name
 from roundtruth.errors import CategoryError
 from roundtruth.project import Project
@@ -26,12 +27,13 @@ def clean_labels(
 
     :param labels: LABELS; those of images that are not in ``images`` are passed over.
     :param images: sorted by source_ref, with width and height in pixels.
-    :returns: the labels with ``class_id``, in the order of the images; and the images with ``boxes`` and how
+    :returns: the boxes (PART_LABELS) in the order of the images; and the images with ``boxes`` and how
         many of their boxes were repaired, see content_digests.REPAIRS.
     :raises CategoryError: when a label has a category that neither the project nor the registry knows.
     """
     place = places_of(labels["source_ref"], images["source_ref"])
-    labels, place = labels[place >= 0], place[place >= 0]
+    if (place < 0).any():
+        labels, place = labels[place >= 0], place[place >= 0]
     codes, found = pd.factorize(labels["category"])
     names = pd.Series([project_name(project, category) for category in found], dtype="str")
     unlisted = sorted(set(names) - set(registry.names))
@@ -40,11 +42,13 @@ def clean_labels(
             f"Labels of project {project.project!r} have categories that it does not list: "
             f"{', '.join(unlisted)}; add them to categories, or to aliases."
         )
-    ids = np.array([registry.ids[name] for name in names], dtype=np.int64)
-    labels = labels.assign(category=names.take(codes).array, class_id=ids[codes])
+    ids = np.array([registry.ids[name] for name in names], dtype=np.int32)
+    labels = labels.assign(class_id=ids[codes])[PART_LABELS.names]
     listed = names.isin(set(project.categories)).to_numpy(bool)[codes]
     retired = np.bincount(place[~listed], minlength=len(images))
-    labels, counts = _clean(labels[listed].reset_index(drop=True), place[listed], images)
+    if not listed.all():
+        labels, place = labels[listed], place[listed]
+    labels, counts = _clean(labels.reset_index(drop=True), place, images)
     return labels, images.assign(retired=retired, **counts)
 
 

@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from roundtruth.datasets.table_rows import codes_of, floats_of, places_of, values_of
+from roundtruth.datasets.table_rows import codes_of, floats_of, places_of, run_of, values_of
 from roundtruth.datasets.tables import DATASET_IMAGES, IMAGE_FACTS, VERSION_IMAGES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+IMAGES_AT_ONCE = 50_000  # as Python's own objects, with their boxes, some 100 MB
 REPAIRS = ("clipped", "outside", "duplicates", "retired")
 
 _NUMBERS = ("class_id", "left", "top", "width", "height", "score", "votes", "answers")
@@ -40,6 +41,17 @@ def image_digests(images: Any, labels: Any, counts: NDArray[np.int64]) -> list[s
     :param images: DATASET_IMAGES; ``labels`` has PART_LABELS, in the order of the images; see table_rows.
     :param counts: boxes of each image.
     """
+    digests: list[str] = []
+    boxes = 0
+    for start in range(0, len(counts), IMAGES_AT_ONCE):
+        own = counts[start : start + IMAGES_AT_ONCE]
+        before, boxes = boxes, boxes + int(own.sum())
+        some = run_of(images, start, start + len(own))
+        digests += _digests(some, run_of(labels, before, boxes), own)
+    return digests
+
+
+def _digests(images: Any, labels: Any, counts: NDArray[np.int64]) -> list[str]:
     boxes = memoryview(_box_rows(labels).tobytes())
     ends = (np.cumsum(counts) * _BOX.itemsize).tolist()
     columns = [values_of(images, name) for name in DATASET_IMAGES.names if name != "unknown"]

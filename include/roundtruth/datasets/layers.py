@@ -33,6 +33,9 @@ from roundtruth.datasets.tables import (
     REMOVED,
     VERSION_IMAGES,
 )
+from roundtruth.datasets.text_categories import stacked
+
+_KEYS = pa.schema([VERSION_IMAGES.field("source_ref"), REMOVED])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """All tables of a version. ``boxes`` has PART_LABELS, in the order of the images."""
+    """All tables of a version. ``boxes`` has PART_LABELS, in the order of the images; jobs as categories."""
 
     parts: Parts
     images: Rows
@@ -81,8 +84,7 @@ def read_layers(reader: PartReader, parts: Parts) -> Layers:
         rows = boxes[0]
     else:
         counts = np.concatenate([np.zeros(0, np.int64), *(frame["boxes"].to_numpy() for frame in frames)])
-        stacked = pd.concat([table([], PART_LABELS), *boxes], ignore_index=True)
-        rows = stacked.take(rows_of(images.places, counts)).reset_index(drop=True)
+        rows = stacked(boxes, PART_LABELS, ("job",), rows=rows_of(images.places, counts))
     return Layers(
         parts=parts,
         images=images,
@@ -93,13 +95,14 @@ def read_layers(reader: PartReader, parts: Parts) -> Layers:
 
 
 def labels_of(images: pd.DataFrame, boxes: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """DATASET_LABELS from PART_LABELS, in the order of the images."""
-    owner = np.repeat(np.arange(len(images)), images["boxes"].to_numpy())
-    names = pd.Series(list(classes), dtype="str")
+    """DATASET_LABELS from PART_LABELS, in the order of the images; texts as categories."""
+    owner = np.repeat(np.arange(len(images), dtype=np.int32), images["boxes"].to_numpy())
+    names = pd.Index(list(classes), dtype="str")
+    rounds = pd.Categorical(images["round"])
     whole = boxes.assign(
-        source_ref=images["source_ref"].take(owner).array,
-        category=names.take(boxes["class_id"].to_numpy()).array,
-        round=images["round"].take(owner).array,
+        source_ref=pd.Categorical.from_codes(owner, categories=pd.Index(images["source_ref"])),
+        category=pd.Categorical.from_codes(boxes["class_id"].to_numpy(), categories=names),
+        round=pd.Categorical.from_codes(rounds.codes[owner], categories=rounds.categories),
     )
     labels: pd.DataFrame = whole[DATASET_LABELS.names]
     return labels
@@ -137,7 +140,8 @@ def lay_parts(
         if name == IMAGES:
             live = rows.loc[~rows["removed"].to_numpy(bool), "source_ref"]
             places = places_of(live, images["source_ref"])
-            own = boxes.take(rows_of(places, images["boxes"].to_numpy()))
+            is_all = np.array_equal(places, np.arange(len(images)))
+            own = boxes if is_all else boxes.take(rows_of(places, images["boxes"].to_numpy()))
             new.append(encode_part(LABELS, own, PART_LABELS))
     for one in new:
         parts[one.table] = (*parts[one.table], one.part)
@@ -194,21 +198,19 @@ def _marks(removed: pd.Series, schema: pa.Schema) -> pd.DataFrame:
 
 
 def _stacked(frames: Sequence[pd.DataFrame], schema: pa.Schema) -> Rows:
-    everything = pd.concat([table([], _marked(schema)), *frames], ignore_index=True)
-    if len(frames) == 1:
-        everything = frames[0]  # of one part no row takes the place of another
+    keys = stacked([frame[["source_ref", "removed"]] for frame in frames], _KEYS)
     layer = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
-    newest = everything
-    if len(frames) > 1:
-        newest = everything.iloc[newest_rows(everything["source_ref"])]
-    places = newest.index.to_numpy()
-    removed = newest["removed"].to_numpy(bool)
+    # Of one part no row takes the place of another, and nothing is below that it could take away.
+    newest = newest_rows(keys["source_ref"]) if len(frames) > 1 else np.arange(len(keys))
+    is_removed = keys["removed"].to_numpy(bool)[newest]
+    places, removed = newest[~is_removed], newest[is_removed]
+    as_it_is = len(frames) == 1 and not len(removed)
     return Rows(
-        frame=newest.loc[~removed, schema.names].reset_index(drop=True),
-        layer=layer[places[~removed]],
-        removed=newest.loc[removed, "source_ref"],
-        removed_in=layer[places[removed]],
-        places=places[~removed],
+        frame=frames[0][schema.names] if as_it_is else stacked(frames, schema, rows=places),
+        layer=layer[places],
+        removed=keys["source_ref"].take(removed),
+        removed_in=layer[removed],
+        places=places,
     )
 
 

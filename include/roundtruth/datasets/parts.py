@@ -107,7 +107,8 @@ class PartReader:
         if part.sha256 not in self._frames:
             data = self.read_bytes(table, part)
             name = str(self._dataset.part(table, part.sha256))
-            self._frames[part.sha256] = from_parquet(data, schema, name=name)
+            categories = tuple({"job"} & set(schema.names))  # of LABELS: one text for millions of boxes
+            self._frames[part.sha256] = from_parquet(data, schema, name=name, categories=categories)
         return self._frames[part.sha256]
 
 

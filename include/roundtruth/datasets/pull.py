@@ -26,7 +26,7 @@ from roundtruth.datasets.version_index import Row, label_files, object_of, read_
 from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
-from roundtruth.errors import DatasetError
+from roundtruth.errors import DatasetError, MissingObjectError
 from roundtruth.storage import GROUP, ObjectUri, Storage
 
 # Where trees have files (tree.py). In a folder that holds a pull nothing else belongs there.
@@ -128,11 +128,13 @@ class _Puller:
         checked = read_checked_images(self._target)
         log = self._target / CHECKED_IMAGES
         log.parent.mkdir(exist_ok=True)
+        # A folder that is new needs no look for each file: it would cost as much as writing one.
+        is_new = set(os.listdir(self._target)) <= {log.parent.name, self._version.index.name}  # noqa: PTH208
 
         def fetch_one(row: Row) -> tuple[Row, str, bool]:
             place = places[row["path"]]
             expected = row["sha256"] or checked.get((row["path"], row["etag"]))
-            if expected and _is_there(place, row["size"], expected):
+            if expected and not is_new and _is_there(place, row["size"], expected):
                 return row, expected, True
             data = self._read(row)
             write_whole(place, data)
@@ -174,19 +176,26 @@ class _Puller:
 
     def _read(self, row: Row) -> bytes:
         uri = object_of(self._version, row)
-        content = self._storage.read_if_there(uri)
-        if content is None:
-            raise DatasetError(f"{uri} of {self._record.dataset} {self._version.name} is gone.")
-        if row["sha256"]:
-            right = hashlib.sha256(content.data).hexdigest() == row["sha256"]
-        else:
-            right = content.etag == row["etag"] and len(content.data) == row["size"]
-            right = right and is_image_as_read(self._storage, uri, content.etag, content.data)
+        try:
+            data, right = self._compared(uri, row)
+        except MissingObjectError as error:
+            raise DatasetError(f"{uri} of {self._record.dataset} {self._version.name} is gone.") from error
         if not right:
             raise DatasetError(
                 f"{uri} was changed: {self._record.dataset} {self._version.name} holds another."
             )
-        return content.data
+        return data
+
+    def _compared(self, uri: ObjectUri, row: Row) -> tuple[bytes, bool]:
+        """A file, and whether its digest, or an image's ETag and size, are those of the version."""
+        if row["sha256"]:
+            data = self._storage.read(uri)
+            return data, hashlib.sha256(data).hexdigest() == row["sha256"]
+        content = self._storage.read_if_there(uri)
+        if content is None:
+            raise MissingObjectError(f"{uri} does not exist.")
+        right = content.etag == row["etag"] and len(content.data) == row["size"]
+        return content.data, right and is_image_as_read(self._storage, uri, content.etag, content.data)
 
     def _advance(self, *, kept: bool) -> None:
         self.kept += kept

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, from_parquet, table
 from roundtruth.datasets.table_rows import places_of
+from roundtruth.datasets.text_categories import stacked
 from roundtruth.errors import DatasetError
 from roundtruth.project import Project
 from roundtruth.rounds.folder import RoundFolder, rounds_folder, rounds_in_order
@@ -19,6 +20,8 @@ from roundtruth.rounds.record import RoundRecord, read_recorded
 from roundtruth.rounds.sent_back import read_sent_back, withdrawn
 from roundtruth.storage import Storage
 from roundtruth.typed_json import decode_json
+
+_TEXTS = ("source_ref", "category", "job")  # of LABELS: each many times over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,9 @@ class RecordedRounds:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedLabels:
-    """IMAGES sorted by source_ref, and the LABELS of those rounds about them; both with ``round``.
+    """IMAGES sorted by source_ref, with ``round``, and the LABELS of those rounds about them.
 
-    ``sent_back`` are images whose only labels a person has sent back, sorted.
+    Texts of labels are categories. ``sent_back`` are images whose only labels a person has sent back, sorted.
     """
 
     images: pd.DataFrame
@@ -77,15 +80,16 @@ def read_labels(
     sent_back = set(publishable.loc[~counts, "source_ref"])
     publishable = publishable[counts]
     newest = publishable.drop_duplicates("source_ref", keep="last").sort_values("source_ref", kind="stable")
-    labels = [table([], LABELS).assign(round="")]
+    labels = []
     for key in ordered:
         # Read one round after the other: the boxes of images that a later round labeled again are let go.
         found = _read_table(storage, folders[key], rounds, LABELS)
         of_round = newest.loc[newest["round"] == key, "source_ref"]
-        labels.append(found[places_of(found["source_ref"], of_round) >= 0].assign(round=key))
+        counts = places_of(found["source_ref"], of_round) >= 0
+        labels.append(found if counts.all() else found[counts])
     return RecordedLabels(
         images=newest.reset_index(drop=True),
-        labels=pd.concat(labels, ignore_index=True),
+        labels=stacked(labels, LABELS, _TEXTS),
         sent_back=tuple(sorted(sent_back - set(newest["source_ref"]))) if sent_back else (),
     )
 
@@ -102,4 +106,4 @@ def _read_table(
             f"{folder.uri}: {uri.name} is not what {folder.record} says (digest {digest[:12]}…): it was "
             "changed after the round was recorded; run the round's last steps again."
         )
-    return from_parquet(data, schema, name=str(uri))
+    return from_parquet(data, schema, name=str(uri), categories=_TEXTS if schema is LABELS else ())

@@ -17,6 +17,11 @@ from roundtruth import arrow_columns
 
 def places_of(source_refs: Any, among: Any) -> NDArray[np.int64]:
     """Where each of some strings stands among others, from 0; -1 for one that does not."""
+    if hasattr(source_refs, "cat"):  # a column of categories, in pandas: each of them once
+        # Behind the last category stands the place of -1, a missing value.
+        places = np.append(places_of(source_refs.cat.categories, among), -1)
+        of_values: NDArray[np.int64] = places[source_refs.cat.codes.to_numpy()]
+        return of_values
     found = pc.index_in(_strings(source_refs), value_set=_strings(among))
     return arrow_columns.integers(found, -1)
 
@@ -37,6 +42,11 @@ def newest_rows(source_refs: Any) -> NDArray[np.int64]:
     last = np.zeros(len(encoded.dictionary), dtype=np.int64)
     last[codes] = np.arange(len(codes))  # of a place that is named twice, numpy keeps the last value
     return last[arrow_columns.integers(pc.array_sort_indices(encoded.dictionary))]
+
+
+def run_of(table: Any, start: int, stop: int) -> Any:
+    """The rows from one place up to, not including, another."""
+    return table.slice(start, stop - start) if isinstance(table, pa.Table) else table.iloc[start:stop]
 
 
 def taken(table: Any, places: NDArray[np.int64]) -> Any:
@@ -71,8 +81,8 @@ def floats_of(table: Any, name: str) -> NDArray[np.float64]:
 
 def codes_of(table: Any, name: str) -> tuple[NDArray[np.int64], list[str]]:
     """A column of strings as numbers into the list of its different strings."""
-    encoded = pc.dictionary_encode(_strings(table[name]))
-    return arrow_columns.integers(encoded.indices, -1), encoded.dictionary.to_pylist()
+    column = table[name]
+    return arrow_columns.codes(column if isinstance(column, pa.ChunkedArray) else pa.array(column))
 
 
 def _strings(values: Any) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from roundtruth.annotations import table, to_parquet
 from roundtruth.datasets.candidate import Candidate
@@ -13,20 +13,11 @@ from roundtruth.datasets.tables import HERE, INDEX
 from roundtruth.datasets.tree import TreeFile, TreeImage
 from roundtruth.datasets.version_index import file_row
 from roundtruth.errors import DatasetError
-from roundtruth.storage import ObjectUri, Storage, StoredObject
+from roundtruth.storage import GROUP, ObjectUri, Storage, StoredObject
+from roundtruth.stored_objects import ConditionalCopy
 
 # Called with the number of files of single images that are done, and the number of all.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Copy:
-    """An image to be copied; with an ETag only if the source still has it."""
-
-    source: ObjectUri
-    target: ObjectUri
-    size: int  # bytes
-    if_etag: str
 
 
 class VersionWriter:
@@ -84,16 +75,27 @@ class VersionWriter:
         :raises DatasetError: when an image is not the one that people labeled any more.
         """
         images = self._images()
-        copies = []
+        plain: list[tuple[ObjectUri, ObjectUri]] = []
+        new: list[ConditionalCopy] = []
         for (image, etag, size), target in images:
+            stored = self._there.get(str(target))
             path = parent.get((image.source_ref, etag))
-            source = parent_uri / path if path else ObjectUri.parse(image.source_ref)
-            # Nothing of a published version changes; people may replace what they uploaded at any moment.
-            copies.append(_Copy(source=source, target=target, size=size, if_etag="" if path else etag))
+            if stored is not None and stored.size == size:
+                self._advance()
+            elif path:  # nothing of a published version changes
+                plain.append((parent_uri / path, target))
+            elif etag:  # people may replace what they uploaded at any moment
+                new.append(ConditionalCopy(ObjectUri.parse(image.source_ref), target, etag))
+            else:  # a file, which has none
+                plain.append((ObjectUri.parse(image.source_ref), target))
+        # Small groups where there are few images, so that all threads have some to the end.
+        group = max(1, min(GROUP, len(plain) // (8 * self._storage.concurrency)))
+        for _ in self._storage.run_many(lambda pair: self._storage.copy(*pair), plain, group=group):
+            self._advance()
         replaced = []
-        for source, copied in self._storage.run_many(self._copy, copies):
-            if not copied:
-                replaced.append(str(source))
+        for copy, made in zip(new, self._storage.copy_many_if_unchanged(new), strict=True):
+            if not made:
+                replaced.append(str(copy.source))
             self._advance()
         if replaced:
             raise DatasetError(
@@ -120,16 +122,6 @@ class VersionWriter:
                 "unfinished folder away and run again."
             )
         return file
-
-    def _copy(self, copy: _Copy) -> tuple[ObjectUri, bool]:
-        """The source, and whether its copy is there."""
-        stored = self._there.get(str(copy.target))
-        if stored is not None and stored.size == copy.size:
-            return copy.source, True
-        if copy.if_etag:
-            return copy.source, self._storage.copy_if_unchanged(copy.source, copy.target, copy.if_etag)
-        self._storage.copy(copy.source, copy.target)
-        return copy.source, True
 
     def _note_copies(self, images: list[tuple[tuple[TreeImage, str, int], ObjectUri]]) -> None:
         folder = self._version.uri / "images"

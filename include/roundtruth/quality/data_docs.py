@@ -76,7 +76,9 @@ def failing_images(outcomes: Sequence[Outcome], verdict: Verdict) -> bytes:
     for outcome in outcomes:
         if outcome.success or "source_ref" not in outcome.suite.frame:
             continue
-        rows = outcome.suite.frame.loc[outcome.failing, "source_ref"].value_counts().sort_index()
+        # As texts: of a categorical column pandas would count all its categories.
+        refs = outcome.suite.frame.loc[outcome.failing, "source_ref"].astype("str")
+        rows = refs.value_counts().sort_index()
         name = outcome.check.name
         parts.append(
             pd.DataFrame(

@@ -13,7 +13,7 @@ from roundtruth.quality.copies import look_alikes_elsewhere
 from roundtruth.quality.drift import drift_suite
 from roundtruth.quality.judging import judged
 from roundtruth.quality.measures import category_measures
-from roundtruth.quality.membership import is_among
+from roundtruth.quality.membership import is_among, rows_of_each
 from roundtruth.quality.rules import Between, InSet
 from roundtruth.quality.suites import Suite
 from roundtruth.quality.verdict import Verdict
@@ -191,8 +191,7 @@ def _label_checks(classes: Sequence[str]) -> tuple[Check, ...]:
 
 
 def _image_measures(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    boxes = images["source_ref"].map(labels["source_ref"].value_counts()).fillna(0)
-    has_boxes = boxes.to_numpy() > 0
+    boxes = rows_of_each(images["source_ref"], labels["source_ref"]).astype(float)
     by_content = images.groupby("etag")["split"].nunique()
     known = images["etag"].fillna("").ne("").to_numpy()
     return pd.DataFrame(
@@ -202,29 +201,23 @@ def _image_measures(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
             "splits": images.groupby("source_ref")["split"].transform("nunique").to_numpy(dtype=float),
             # Without an ETag (a local file) nothing is known of the content.
             "splits_of_content": np.where(known, images["etag"].map(by_content).fillna(1), 1.0).astype(float),
-            "negative": (~has_boxes).astype(float),
-            "boxes": boxes.to_numpy(dtype=float),
+            "negative": (boxes == 0).astype(float),
+            "boxes": boxes,
         }
     )
 
 
 def _label_measures(images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "source_ref": labels["source_ref"].to_numpy(),
-            "category": labels["category"].to_numpy(),
-            "image_rows": is_among(labels["source_ref"], images["source_ref"]).astype(float),
-        }
-    )
+    known = is_among(labels["source_ref"], images["source_ref"])
+    return labels[["source_ref", "category"]].assign(image_rows=known.astype(float))
 
 
 def _split_measures(
     images: pd.DataFrame, labels: pd.DataFrame, classes: Sequence[str], splits: Sequence[str]
 ) -> pd.DataFrame:
     split_of = images.drop_duplicates("source_ref").set_index("source_ref")["split"]
-    counts = pd.Series(
-        labels.assign(split=labels["source_ref"].map(split_of)).groupby(["category", "split"]).size()
-    )
+    of_labels = pd.DataFrame({"category": labels["category"], "split": labels["source_ref"].map(split_of)})
+    counts = pd.Series(of_labels.groupby(["category", "split"], observed=True).size())
     # A class without any box at all is told by boxes_per_category, once.
     used = [name for name in classes if (labels["category"] == name).any()]
     rows = [(name, split, float(counts.get((name, split), 0))) for name in used for split in splits]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from roundtruth.quality.checks import Check
-from roundtruth.quality.membership import is_among
+from roundtruth.quality.membership import is_among, places_among, rows_of_each
 from roundtruth.quality.rules import Between
 from roundtruth.quality.suites import Suite
 from roundtruth.quality_settings import Quality
@@ -107,7 +107,7 @@ def _class_change(new: pd.DataFrame, last: pd.DataFrame, classes: Sequence[str])
     if new.empty or last.empty:
         return 0.0, 0.0
     shares = [
-        frame["category"].value_counts(normalize=True).reindex(list(classes), fill_value=0.0).to_numpy()
+        rows_of_each(pd.Series(list(classes), dtype="str"), frame["category"]) / frame["category"].count()
         for frame in (new, last)
     ]
     per_image = 1 / new["source_ref"].nunique() + 1 / last["source_ref"].nunique()
@@ -129,15 +129,12 @@ def _distance(new: Floats, last: Floats, *, images: tuple[int, int]) -> tuple[fl
 
 def _sizes(labels: pd.DataFrame, images: pd.DataFrame) -> Floats:
     """The side of each box as a share of its image's: cameras of other resolutions are no drift."""
-    sized = images.drop_duplicates("source_ref").set_index("source_ref")
-    # Without new images pandas maps texts to texts.
-    area = (
-        labels["source_ref"].map(sized["width"].astype(float) * sized["height"].astype(float)).astype(float)
-    )
+    # Behind the last image stands the area of place -1, an image that nobody knows.
+    areas = np.append(images["width"].to_numpy(float) * images["height"].to_numpy(float), np.nan)
+    area = areas[places_among(labels["source_ref"], images["source_ref"])]
     sides = np.sqrt(labels["width"] * labels["height"] / area).to_numpy(dtype=np.float64)
     return np.asarray(sides[np.isfinite(sides)], dtype=np.float64)
 
 
 def _counts(labels: pd.DataFrame, images: pd.DataFrame) -> Floats:
-    per_image = labels["source_ref"].value_counts()
-    return np.asarray(images["source_ref"].map(per_image).astype(float).fillna(0), dtype=np.float64)
+    return rows_of_each(images["source_ref"], labels["source_ref"]).astype(np.float64)

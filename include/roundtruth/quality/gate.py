@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, QUARANTINED, STATUSES
+from roundtruth.annotations import IMAGES, LABELS, PUBLISHABLE, QUARANTINED
 from roundtruth.quality import checks
 from roundtruth.quality.copies import content_measures, content_of
 from roundtruth.quality.judging import judged
-from roundtruth.quality.measures import (
-    category_measures,
-    clip_slivers,
-    column_measures,
-    image_measures,
-    label_measures,
-)
+from roundtruth.quality.label_pieces import LabelPieces, measure_labels, settled_labels
+from roundtruth.quality.measures import category_measures, column_measures, image_measures
 from roundtruth.quality.membership import is_among
 from roundtruth.quality.quarantine import count_images, find_faults, mark_unreadable, quarantine
 from roundtruth.quality.suites import Suite
@@ -31,18 +26,24 @@ from roundtruth.storage import ObjectUri, Storage
 class QualityResult:
     """A round's tables after quarantine, and the verdict; see `Verdict.require_passed` for stopping.
 
+    ``pieces`` read the labels that came in once more, and give what stays of them.
     ``unnamed``: all images of the checks that failed on more than the verdict names, by table and check.
     """
 
-    labels: pd.DataFrame
+    pieces: LabelPieces
     images: pd.DataFrame
     verdict: Verdict
     unnamed: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def labels(self) -> pd.DataFrame:
+        """All of them in one table."""
+        return pd.concat(list(self.pieces()), ignore_index=True)
+
 
 def check_round(
     *,
-    labels: pd.DataFrame,
+    labels: pd.DataFrame | LabelPieces,
     images: pd.DataFrame,
     planned: int,
     settings: Quality,
@@ -55,6 +56,8 @@ def check_round(
     storage: Storage | None = None,
 ) -> QualityResult:
     """Check a round's labels and images (annotations.LABELS, annotations.IMAGES).
+
+    Labels that come in pieces are never in memory together; the first piece tells their columns.
 
     Boxes that stick out of their image by no more than ``settings.clip_tolerance`` are clipped and counted.
     Images that fail a critical check on their rows get status QUARANTINED with the reason, and their labels
@@ -70,37 +73,49 @@ def check_round(
     :param docs_uri: where Data Docs are written (index.html at its top), through ``storage``.
     :raises QualityError: when a check cannot be evaluated at all.
     """
-    labels, images = labels.reset_index(drop=True), images.reset_index(drop=True)
-    columns = _columns_suite(labels, images)
+    pieces = (lambda: [labels]) if isinstance(labels, pd.DataFrame) else labels
+    images = images.reset_index(drop=True)
+    columns = _columns_suite(next(iter(pieces())), images)
     if not columns.frame["fits"].all():
         # Nothing else can be measured; the verdict blocks on the columns.
         blocked = judged([columns], settings, docs_uri=docs_uri, storage=storage, counts={"planned": planned})
-        return QualityResult(labels=labels, images=images, verdict=blocked.verdict)
+        return QualityResult(pieces=pieces, images=images, verdict=blocked.verdict)
+    unreadable: frozenset[str] = frozenset()
     if facts is not None:
-        labels, images = mark_unreadable(labels, images, facts)
-    judgeable = _judgeable(labels, images)
-    clipped, clipped_by = clip_slivers(labels[judgeable], images, tolerance=settings.clip_tolerance)
-    labels = pd.concat([clipped, labels[~judgeable]]).sort_index() if len(clipped) < len(labels) else clipped
-    label_suite = _label_suite(clipped, images, clipped_by, settings, categories)
+        images, unreadable = mark_unreadable(images, facts)
+    measured = measure_labels(pieces, images, settings, without=unreadable)
+    label_suite = Suite(
+        name="labels",
+        frame=measured.frame,
+        key=("source_ref", "category"),
+        checks=checks.label_checks(settings, categories),
+    )
     content, known_content = content_of(images, facts, known)
     image_suite = Suite(
         name="images",
-        frame=image_measures(images, labels, drawn_sizes, content=content, known_content=known_content),
+        frame=image_measures(
+            images, measured.boxes, drawn_sizes, content=content, known_content=known_content
+        ),
         key=("source_ref", "status"),
         checks=checks.image_checks(settings, planned=planned),
     )
     suites = [label_suite, image_suite, *_content_suites(images, facts, known, settings)]
-    labels, images = quarantine(labels, images, _faults(suites, settings))
+    before, (images, quarantined) = images, quarantine(images, _faults(suites, settings))
     image_suite.frame["quarantined"] = (images["status"] == QUARANTINED).to_numpy().astype(float)
-    suites += _published_suites(labels, images, image_suite.frame, settings, categories)
+    suites += _published_suites(measured.frame, images, image_suite.frame, settings, categories)
     judgement = judged(
         [columns, *suites, *also],
         settings,
         docs_uri=docs_uri,
         storage=storage,
-        counts={**count_images(images, planned=planned), "clipped_boxes": int((clipped_by > 0).sum())},
+        counts={**count_images(images, planned=planned), "clipped_boxes": measured.clipped},
     )
-    return QualityResult(labels=labels, images=images, verdict=judgement.verdict, unnamed=judgement.unnamed)
+    return QualityResult(
+        pieces=partial(settled_labels, pieces, before, settings, without=unreadable | quarantined),
+        images=images,
+        verdict=judgement.verdict,
+        unnamed=judgement.unnamed,
+    )
 
 
 def _columns_suite(labels: pd.DataFrame, images: pd.DataFrame) -> Suite:
@@ -112,21 +127,6 @@ def _columns_suite(labels: pd.DataFrame, images: pd.DataFrame) -> Suite:
     )
 
 
-def _label_suite(
-    labels: pd.DataFrame,
-    images: pd.DataFrame,
-    clipped_by: pd.Series,
-    settings: Quality,
-    categories: Sequence[str],
-) -> Suite:
-    return Suite(
-        name="labels",
-        frame=label_measures(labels, images, clipped_by=clipped_by, duplicate_iou=settings.duplicate_iou),
-        key=("source_ref", "category"),
-        checks=checks.label_checks(settings, categories),
-    )
-
-
 def _published_suites(
     labels: pd.DataFrame,
     images: pd.DataFrame,
@@ -134,7 +134,7 @@ def _published_suites(
     settings: Quality,
     categories: Sequence[str],
 ) -> tuple[Suite, ...]:
-    """What is left after quarantine; ``measures`` are the images', in their order."""
+    """What is left after quarantine; ``labels`` and ``measures`` (of the images, in their order) before."""
     published = images["status"].isin(list(PUBLISHABLE)).to_numpy()
     return (
         Suite(
@@ -170,15 +170,9 @@ def _content_suites(
     )
 
 
-def _judgeable(labels: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Labels that would be published, and those whose image or its status nobody knows."""
-    held_back = images["status"].isin([status for status in STATUSES if status not in PUBLISHABLE])
-    return ~is_among(labels["source_ref"], images.loc[held_back, "source_ref"])
-
-
 def _published(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     published = images.loc[images["status"].isin(list(PUBLISHABLE)), "source_ref"]
-    return labels[is_among(labels["source_ref"], published)]
+    return labels.loc[is_among(labels["source_ref"], published), ["source_ref", "category"]]
 
 
 def _faults(suites: Sequence[Suite], settings: Quality) -> dict[str, dict[str, int]]:

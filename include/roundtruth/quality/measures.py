@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from roundtruth.annotations import LABELED, NEGATIVE, PUBLISHABLE, UNREADABLE
 from roundtruth.quality.copies import content_of
-from roundtruth.quality.membership import is_among
+from roundtruth.quality.membership import is_among, places_among
 from roundtruth.quality.overlaps import highest_overlaps
 
 BOX = ["left", "top", "width", "height"]
@@ -72,11 +72,12 @@ def label_measures(
         aspect = np.where(shorter > 0, longer / shorter, 1.0)
         share = np.nan_to_num((boxes[:, 2] * boxes[:, 3]) / (size[:, 0] * size[:, 1]), nan=0.0)
     rows_of_image = images["source_ref"].value_counts()
+    places = places_among(labels["source_ref"], rows_of_image.index)
     return pd.DataFrame(
         {
             "source_ref": labels["source_ref"].to_numpy(),
             "category": labels["category"].to_numpy(),
-            "image_rows": labels["source_ref"].map(rows_of_image).fillna(0).to_numpy(dtype=float),
+            "image_rows": np.append(rows_of_image.to_numpy(dtype=float), 0.0)[places],
             "overhang_px": _overhang(labels, images).to_numpy(),
             "clipped_px": clipped_by.to_numpy(),
             "shorter_side_px": shorter,
@@ -91,20 +92,19 @@ def label_measures(
 
 def image_measures(
     images: pd.DataFrame,
-    labels: pd.DataFrame,
+    boxes: NDArray[np.float64],
     drawn_sizes: pd.DataFrame | None,
     *,
     content: pd.Series | None = None,
     known_content: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
-    """One row an image, in the same order.
+    """One row an image, in the same order; ``boxes`` says how many labels each has.
 
     ``drawn_sizes`` (source_ref, width, height) are the sizes that Ground Truth or the workers' pages report;
     images that are not in it count as the size that was drawn on. ``content`` and ``known_content`` are those
     of copies.content_of; without them ETag and size tell which images hold the same bytes.
     """
     publishable = images["status"].isin(list(PUBLISHABLE)).to_numpy()
-    boxes = images["source_ref"].map(labels["source_ref"].value_counts()).fillna(0).to_numpy(dtype=float)
     status = images["status"]
     contradicts = ((status == LABELED).to_numpy() & (boxes == 0)) | (
         (status == NEGATIVE).to_numpy() & (boxes > 0)
@@ -160,11 +160,10 @@ def _column_problem(frame: pd.DataFrame, field: pa.Field) -> str:
 
 def _image_size(labels: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.float64]:
     """Width and height of each label's image, NaN where it has none; n × 2."""
-    known = images.drop_duplicates("source_ref").set_index("source_ref")[["width", "height"]]
-    places = known.index.get_indexer(pd.Index(labels["source_ref"]))
-    size = np.full((len(labels), 2), np.nan)
-    size[places >= 0] = known.to_numpy(dtype=float)[places[places >= 0]]
-    return size
+    # Behind the last image stand the sides of place -1, an image that nobody knows.
+    sizes = np.append(images[["width", "height"]].to_numpy(dtype=float), [[np.nan, np.nan]], axis=0)
+    of_labels: NDArray[np.float64] = sizes[places_among(labels["source_ref"], images["source_ref"])]
+    return of_labels
 
 
 def _overhang(labels: pd.DataFrame, images: pd.DataFrame) -> pd.Series:

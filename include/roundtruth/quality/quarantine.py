@@ -13,28 +13,25 @@ from roundtruth.quality.membership import is_among
 
 
 def quarantine(
-    labels: pd.DataFrame, images: pd.DataFrame, faults: Mapping[str, Mapping[str, int]]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Labels and images after quarantine; both as they came when there is no fault.
+    images: pd.DataFrame, faults: Mapping[str, Mapping[str, int]]
+) -> tuple[pd.DataFrame, frozenset[str]]:
+    """Images after quarantine, as they came when there is no fault; and those whose labels leave.
 
     :param faults: a source_ref to the checks it fails, with how many rows; see :func:`find_faults`. Images
         that would not be published anyway keep their status: they are carried to the next round as it is.
     """
     hit = is_among(images["source_ref"], faults) & is_among(images["status"], PUBLISHABLE)
     if not hit.any():
-        return labels, images
+        return images, frozenset()
     images = images.copy()
     names = images.loc[hit, "source_ref"]
     images.loc[hit, "status"] = QUARANTINED
     images.loc[hit, "reason"] = [_reason(faults[name]) for name in names]
-    kept = ~is_among(labels["source_ref"], names)
-    return labels[kept].reset_index(drop=True), images
+    return images, frozenset(names)
 
 
-def mark_unreadable(
-    labels: pd.DataFrame, images: pd.DataFrame, facts: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give images whose pixels cannot be decoded status UNREADABLE and the reason; their labels leave.
+def mark_unreadable(images: pd.DataFrame, facts: pd.DataFrame) -> tuple[pd.DataFrame, frozenset[str]]:
+    """Give images whose pixels cannot be decoded status UNREADABLE and the reason; also whose labels leave.
 
     Unlike quarantined ones they are settled: only another upload, a new image, can help.
 
@@ -43,18 +40,19 @@ def mark_unreadable(
     reasons = facts.loc[facts["unreadable"] != ""].set_index("source_ref")["unreadable"]
     hit = is_among(images["source_ref"], reasons.index) & (images["status"] != UNREADABLE).to_numpy()
     if not hit.any():
-        return labels, images
+        return images, frozenset()
     images = images.copy()
     images.loc[hit, "reason"] = images.loc[hit, "source_ref"].map(reasons)
     images.loc[hit, "status"] = UNREADABLE
-    return labels[~is_among(labels["source_ref"], reasons.index)].reset_index(drop=True), images
+    return images, frozenset(reasons.index)
 
 
 def find_faults(failures: Mapping[str, tuple[pd.Series, NDArray[np.bool_]]]) -> dict[str, dict[str, int]]:
     """Which images fail which checks on how many rows, from each check's source_ref and bool a row."""
     faults: dict[str, dict[str, int]] = {}
     for check, (source_refs, failing) in failures.items():
-        for source_ref, rows in source_refs[failing].value_counts(sort=False).items():
+        # As texts: of a categorical column pandas would count all its categories.
+        for source_ref, rows in source_refs[failing].astype("str").value_counts(sort=False).items():
             faults.setdefault(str(source_ref), {})[check] = int(rows)
     return faults
 

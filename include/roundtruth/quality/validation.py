@@ -110,6 +110,9 @@ def _as_shown(suite: Suite) -> pd.DataFrame:
     for name in suite.key:
         if not _has_markup(frame[name]):
             continue  # nearly always, and much faster
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].cat.rename_categories(escape)
+            continue
         codes, texts = pd.factorize(frame[name], use_na_sentinel=True)
         escaped = pd.Series([*(escape(str(text)) for text in texts), None], dtype="str")
         frame[name] = escaped.iloc[codes].to_numpy()
@@ -118,6 +121,8 @@ def _as_shown(suite: Suite) -> pd.DataFrame:
 
 def _has_markup(column: pd.Series) -> bool:
     """Whether a text of the column would change by ``html.escape``."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(column.cat.categories)
     if not isinstance(column.dtype, pd.StringDtype):
         return True
     texts = pa.array(column, type=pa.string(), from_pandas=True)

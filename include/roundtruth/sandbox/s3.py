@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
@@ -47,6 +48,8 @@ class SandboxS3:
     def __init__(self, folder: ObjectFolder | None) -> None:
         self._folder = folder
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # For the backend of a host it lists moto's own folder, at each request: a quarter of a request's CPU.
+        self._moto.get_backend_for_host = functools.lru_cache(maxsize=64)(self._moto.get_backend_for_host)
         self._backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         self._write_lock = threading.RLock()
         self._settings: dict[str, dict[str, str]] = {}

@@ -7,8 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from roundtruth.annotations import AGREEMENT, ANSWERS, LABELS, to_parquet
+from roundtruth.annotations import AGREEMENT, ANSWERS, LABELS, arrow_table, to_parquet
 from roundtruth.consensus.figures import consensus_figures
 from roundtruth.consensus.gold import gold_report
 from roundtruth.consensus.gold_skills import with_gold
@@ -19,7 +21,6 @@ from roundtruth.consensus.report import encoded_report, report_with_gold
 from roundtruth.consensus.worker_skills import encode_skills
 from roundtruth.errors import RoundChangedError
 from roundtruth.project import Project
-from roundtruth.rounds.collect import read_job_table
 from roundtruth.rounds.folder import RoundFolder, rounds_folder
 from roundtruth.rounds.planned import PlannedJob, RoundPlan
 from roundtruth.rounds.record import keep_recorded
@@ -124,7 +125,12 @@ def _write_answers(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob
     """The answers of all jobs, one job after the other, without those about gold images."""
     with written_table(storage, folder.answers, ANSWERS) as write:
         for job in jobs:
-            write(read_job_table(storage, folder.job(job.name).answers, ANSWERS, gold=job.gold))
+            uri = folder.job(job.name).answers
+            rows = arrow_table(storage.read(uri), ANSWERS, name=str(uri)).combine_chunks()
+            if job.gold:
+                of_gold = pc.is_in(rows["source_ref"], pa.array(sorted(job.gold), pa.string()))
+                rows = rows.filter(pc.invert(of_gold))
+            write(rows)
 
 
 def _is_fused(storage: Storage, folder: RoundFolder, jobs: tuple[PlannedJob, ...]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from roundtruth.annotations import IMAGES as IMAGES_SCHEMA
-from roundtruth.annotations import PUBLISHABLE, ROUND_LABELS, annot_csv_pieces, from_parquet, to_parquet
+from roundtruth.annotations import ROUND_LABELS, from_parquet, to_parquet
 from roundtruth.errors import RoundError
 from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.job_request import output_folder
@@ -28,9 +29,10 @@ from roundtruth.rounds.planned import PlannedJob, RoundPlan, read_plan, require_
 from roundtruth.rounds.record import finished_jobs
 from roundtruth.rounds.relabel import job_images, plan_relabel, read_relabel_plan, round_jobs
 from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requested, asked_folder
+from roundtruth.stages.final_tables import write_final_tables
 from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done
 from roundtruth.stages.image_inspection import facts_before, inspected_images
-from roundtruth.stages.large_tables import write_pieces, written_table
+from roundtruth.stages.large_tables import read_pieces, written_table
 from roundtruth.stages.merged_tables import merge_tables
 from roundtruth.stages.round_record import record_tables
 from roundtruth.storage import ObjectUri, Storage
@@ -194,11 +196,10 @@ def check(
     folder, round_plan = _planned(storage, project, round_key, relabel_run)
     jobs = round_jobs(storage, folder, round_plan)
     fuse_unless_done(storage, project, folder, round_plan, jobs)  # people are judged by consensus.json
-    labels = _read(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS)
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
     seen = project.quality.near_duplicates
     result = check_round(
-        labels=labels,
+        labels=partial(read_pieces, storage, folder.stage("merged-labels.parquet"), ROUND_LABELS),
         images=images,
         planned=round_plan.images,
         settings=project.quality,
@@ -214,15 +215,11 @@ def check(
     if storage.head(folder.record) is not None:
         # A recorded round that is made again and fails keeps the tables which round.json vouches for.
         result.verdict.require_passed(what)
-    publishable = result.images.loc[result.images["status"].isin(PUBLISHABLE), "source_ref"]
-    final = result.labels[result.labels["source_ref"].isin(set(publishable))]
-    storage.write(folder.labels, to_parquet(final, ROUND_LABELS))
-    storage.write(folder.images, to_parquet(result.images, IMAGES_SCHEMA))
-    write_pieces(storage, folder.annot_csv, annot_csv_pieces(final, result.images))
+    publishable, boxes = write_final_tables(storage, folder, result)
     write_failing_images(storage, folder, result.unnamed)
     storage.write(folder.quality, result.verdict.to_json())
     result.verdict.require_passed(what)
-    return {"publishable": len(publishable), "boxes": len(final), "passed": result.verdict.passed}
+    return {"publishable": publishable, "boxes": boxes, "passed": result.verdict.passed}
 
 
 def record(

@@ -21,30 +21,41 @@ from roundtruth.storage import ObjectUri, Storage
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+ROW_GROUP = 1 << 20  # rows: what pyarrow puts into a row group of a table that is written at once
+
 
 @contextmanager
 def written_table(
-    storage: Storage, uri: ObjectUri, schema: pa.Schema
+    storage: Storage, uri: ObjectUri, schema: pa.Schema, *, as_one: bool = False
 ) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
     """Write a table piece by piece, each in row groups of its own; it is there when all were written.
 
     One piece gives the bytes of ``annotations.to_parquet``; no piece those of a table without rows.
+
+    :param as_one: all pieces together give the bytes of one: those of a row group wait for one another.
     """
     with TemporaryDirectory(prefix="roundtruth-") as folder:
         path = Path(folder) / "table.parquet"
-        pieces = 0
+        waiting = schema.empty_table()
+        written = 0
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
 
             def write(piece: pd.DataFrame | pa.Table) -> None:
-                nonlocal pieces
+                nonlocal waiting
                 rows = piece if isinstance(piece, pa.Table) else as_arrow(piece, schema)
-                if len(rows):
-                    writer.write_table(rows)
-                    pieces += 1
+                waiting = pa.concat_tables([waiting, rows])
+                while len(waiting) >= (ROW_GROUP if as_one else 1):
+                    put(waiting.slice(0, ROW_GROUP))
+                    waiting = waiting.slice(ROW_GROUP)
+
+            def put(rows: pa.Table) -> None:
+                nonlocal written
+                writer.write_table(rows.combine_chunks() if as_one else rows)
+                written += len(rows)
 
             yield write
-            if not pieces:
-                writer.write_table(schema.empty_table())
+            if len(waiting) or not written:
+                put(waiting)
         storage.write_file(uri, path)
 
 
@@ -74,6 +85,24 @@ def read_span(
                 found.append(rows.filter(_inside(rows["source_ref"], span)))
     frame: pd.DataFrame = pa.concat_tables(found).to_pandas()
     return frame
+
+
+def read_pieces(storage: Storage, uri: ObjectUri, schema: pa.Schema) -> Iterator[pd.DataFrame]:
+    """The rows of a table that is sorted by source_ref, some row groups at a time, at least one piece.
+
+    The rows of one source_ref are in one piece.
+    """
+    with pq.ParquetFile(_opened(storage, uri), pre_buffer=True) as file:
+        waiting = schema.empty_table()
+        for number in range(file.num_row_groups):
+            rows = arrow_rows(file.read_row_group(number, columns=schema.names), schema, name=str(uri))
+            whole = pa.concat_tables([waiting, rows])
+            last = whole.column("source_ref")[-1] if len(whole) else None
+            ends = pc.index(whole.column("source_ref"), last).as_py() if len(whole) else 0
+            waiting = whole.slice(ends)
+            if ends:
+                yield whole.slice(0, ends).to_pandas()
+        yield waiting.to_pandas()
 
 
 def count_rows(storage: Storage, uri: ObjectUri) -> int:

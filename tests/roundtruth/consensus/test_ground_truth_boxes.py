@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from roundtruth.annotations import LABELS, ROUND_LABELS, table, to_parquet
-from roundtruth.consensus.ground_truth_boxes import beside_ground_truth, only_ground_truth
+from roundtruth.consensus.ground_truth_boxes import beside_ground_truth, beside_none, only_ground_truth
 
 COLUMNS = ["ground_truth_category", "ground_truth_left", "ground_truth_iou"]
 
@@ -65,6 +65,7 @@ def boxes(*rows):
 def test_beside(ours, theirs, beside, only):
     labels, consolidated = boxes(*ours), boxes(*theirs)
     found, left_over = beside_ground_truth(labels, consolidated, min_iou=0.4)
+    assert beside_none(labels, consolidated, min_iou=0.4).tolist() == left_over.tolist()
     shown = [
         tuple(None if pd.isna(value) else value for value in row)
         for row in found[COLUMNS].itertuples(index=False, name=None)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roundtruth.consensus.matching import match_boxes, overlap, pairs_within
+from roundtruth.consensus.matching import (
+    in_order,
+    match_boxes,
+    overlap,
+    overlapping_pairs,
+    pairs_within,
+)
 
 
 def match(boxes: list[tuple[int, int, int, tuple[float, float, float, float]]], min_iou: float = 0.5):
@@ -106,6 +112,28 @@ box_lists = st.lists(
     min_size=1,
     max_size=40,
 )
+
+
+@given(box_lists, st.sampled_from([0.0, 0.3, 1.0]))
+def test_overlapping_pairs_are_all_that_overlap_enough(boxes, min_iou):
+    rows = sorted((task, edges) for task, _, _, edges in boxes)
+    task, edges = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    expected = {
+        (one, two)
+        for one in range(len(rows))
+        for two in range(one + 1, len(rows))
+        if task[one] == task[two] and 0 < overlap(edges[one], edges[two]) >= min_iou
+    }
+    first, second = overlapping_pairs(task, edges, min_iou)
+    found = list(zip(first.tolist(), second.tolist(), strict=True))
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2)] * 4), max_size=40))
+def test_rows_are_in_the_order_of_lexsort(rows):
+    keys = np.array(rows, np.int64).reshape(-1, 4).T
+    assert in_order(*keys).tolist() == np.lexsort(keys[::-1]).tolist()
 
 
 @given(boxes=box_lists, min_iou=st.sampled_from([0.0, 0.3, 0.5, 0.9]), data=st.data())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roundtruth.consensus.grouped_boxes import GroupedBoxes
-from roundtruth.consensus.place import DrawingSkill, estimate_places, median_edges
+from roundtruth.consensus.place import DrawingSkill, estimate_places
 
 
 def boxes_of(edges: np.ndarray, group: np.ndarray, worker: np.ndarray) -> GroupedBoxes:
@@ -77,4 +77,4 @@ def test_known_skills_count_when_a_round_says_nothing():
 def test_median_edges():
     edges = np.array([[0.0, 0, 10, 10], [4.0, 1, 12, 10], [5.0, 2, 30, 10], [7.0, 7, 9, 9]])
     boxes = boxes_of(edges, np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0]))
-    assert median_edges(boxes).tolist() == [[4.0, 1.0, 12.0, 10.0], [7.0, 7.0, 9.0, 9.0]]
+    assert boxes.median_edges().tolist() == [[4.0, 1.0, 12.0, 10.0], [7.0, 7.0, 9.0, 9.0]]

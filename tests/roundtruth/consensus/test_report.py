@@ -9,7 +9,7 @@ import pytest
 from roundtruth.consensus.gold import gold_counts, gold_report
 from roundtruth.consensus.measure import measure_consensus
 from roundtruth.consensus.pseudonyms import pseudonym
-from roundtruth.consensus.report import encode_report, report_with_gold
+from roundtruth.consensus.report import encode_report, in_order, report_with_gold
 from roundtruth.project import Consensus
 from tests.roundtruth.consensus.answer_tables import answer, answers
 
@@ -172,3 +172,20 @@ def test_gold_images_score_workers_against_truth():
     workers = {entry["worker"]: entry for entry in report["gold"]["workers"]}
     assert (workers[ANN]["recall"], workers[ANN]["mean_iou"], workers[CAT]["recall"]) == (1, 1, 0)
     assert report["gold"]["parameters"] == {"iou": 0.5, "careless_below": 0.6, "enough_images": 3}
+
+
+@pytest.mark.parametrize("parts", [1, 2], ids=["one part", "two parts, read as they are written"])
+def test_the_file_is_indented_json_of_ten_digits(parts):
+    entries = [
+        {"source_ref": name, "number": value, "of": [], "in": [{"a": {}}, [1.5, None]]}
+        for name, value in [('s3://b/\n\u2028\x7f\x1f"한😀.jpg', -0.0), ("s3://b/z", 1e-05), ("s3://c", 1e17)]
+    ]
+    listed = in_order([[entries], [[]]][:parts])
+    report = {
+        "share": 1 / 3,
+        "none": {},
+        "all": {"listed": listed, "tuple": (1, 2)},
+        "empty": in_order([[]] * parts),
+    }
+    plain = {**report, "share": 0.3333333333, "all": {"listed": entries, "tuple": (1, 2)}, "empty": []}
+    assert encode_report(report).decode() == json.dumps(plain, ensure_ascii=False, indent=1) + "\n"

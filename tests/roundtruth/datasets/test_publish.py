@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +21,7 @@ from roundtruth.datasets.versions import list_versions, resolve_version
 from roundtruth.errors import DatasetError, StaleCandidateError
 from roundtruth.project import Project
 from roundtruth.storage import ObjectUri, Storage
+from roundtruth.stored_objects import ConditionalCopy
 from tests.roundtruth.datasets.recorded_rounds import jpeg, listing, project_in, put_round, storage_of
 
 FIRST = {
@@ -202,9 +204,10 @@ class CrashingStorage(Storage):
         self._count()
         super().copy(source, target)
 
-    def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
-        self._count()
-        return super().copy_if_unchanged(source, target, etag)
+    def copy_many_if_unchanged(self, copies: Iterable[ConditionalCopy]) -> Iterator[bool]:
+        for copy in copies:
+            self._count()
+            yield from super().copy_many_if_unchanged([copy])
 
 
 def test_another_candidate_never_writes_into_a_claimed_number(
@@ -361,12 +364,10 @@ def test_an_image_that_is_replaced_while_it_is_copied_never_lands_in_a_version(
     labeled = storage.read(victim)
 
     class SwappingStorage(Storage):
-        def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
-            if source != victim:
-                return super().copy_if_unchanged(source, target, etag)
+        def copy_many_if_unchanged(self, copies: Iterable[ConditionalCopy]) -> Iterator[bool]:
             self.write(victim, jpeg(100, 80, color=(1, 2, 3)))
             try:
-                return super().copy_if_unchanged(source, target, etag)
+                yield from super().copy_many_if_unchanged(copies)
             finally:
                 self.write(victim, labeled)
 
@@ -475,11 +476,12 @@ def test_a_tree_resumes_its_copies_where_it_stopped(sandbox: Any, storage: Stora
     copied: list[str] = []
 
     class StoppingStorage(Storage):
-        def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
-            if len(copied) == 4:
-                raise CrashError
-            copied.append(target.key)
-            return super().copy_if_unchanged(source, target, etag)
+        def copy_many_if_unchanged(self, copies: Iterable[ConditionalCopy]) -> Iterator[bool]:
+            for copy in copies:
+                if len(copied) == 4:
+                    raise CrashError
+                copied.append(copy.target.key)
+                yield from super().copy_many_if_unchanged([copy])
 
     stopping = storage_of(sandbox.endpoint_url, StoppingStorage)
     stopping.concurrency = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,14 @@ def test_odd_keys_become_safe_names(storage: Storage, bucket: str, tmp_path: Pat
     assert len(list((tmp_path / "pens").glob("images/*/*"))) == len(keys)
     assert verify_folder(tmp_path / "pens").problems == ()
     assert ObjectUri.parse(project.root).bucket == bucket
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_a_file_that_is_gone_is_named(storage: Storage, bucket: str, tmp_path: Path, folder: str) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    version = dataset_folder(project).version(release(storage, project))
+    gone = next(storage.list_objects(version.uri / folder)).uri
+    storage.delete(gone)
+    with pytest.raises(DatasetError, match=rf"{re.escape(str(gone))} of pens v0001 is gone"):
+        pull(storage, project, tmp_path / "v1")
