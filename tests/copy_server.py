@@ -123,7 +123,9 @@ def copy_server(tls: ssl.SSLContext | None = None) -> Iterator[CopyServer]:
                 head += "Connection: close\r\n"
                 self.close_connection = True
             whole = f"{head}\r\n".encode() + body
-            for piece in (whole[:30], whole[30:-20], whole[-20:]) if answer.how == "in pieces" else (whole,):
+            last = max(30, len(whole) - 20)
+            pieces = (whole[:30], whole[30:last], whole[last:]) if answer.how == "in pieces" else (whole,)
+            for piece in pieces:
                 self.wfile.write(piece)
                 self.wfile.flush()
                 if answer.how == "in pieces":

@@ -199,7 +199,7 @@ def annot_csv(labels: pd.DataFrame, images: pd.DataFrame) -> bytes:
 
 
 def annot_csv_pieces(pieces: Iterable[pd.DataFrame], images: pd.DataFrame) -> Iterator[bytes]:
-    """What ``annot_csv`` gives of labels that come in pieces: of seven million boxes it is two gigabytes.
+    """What ``annot_csv`` gives of labels that come in pieces, at least one: of 7 million boxes two gigabytes.
 
     The bytes are those of pandas' ``to_csv(index=False)``, which takes three times as long.
     """

@@ -7,6 +7,7 @@ asks to slow down, follows a bucket to its region, and says what is wrong. Made 
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ from roundtruth.parallel import run_in_order
 from roundtruth.stored_objects import ConditionalCopy, ObjectUri
 
 BATCH = 32  # copies a connection, before those that are left to boto3 have their turn
+_log = logging.getLogger(__name__)
 # Done, failed though the status says done, no such source, S3's own failure: each of one copy. Whatever is
 # refused otherwise (slow down, no rights, another region) would be refused to the next ones, too.
 _OF_ONE_COPY = {b"200", b"404", b"500"}
@@ -69,6 +71,7 @@ def _copy_into_bucket(
     requests = _repeated(s3_client, seen, first)
     yield made
     if requests is None:
+        _log.info("boto3 makes the copies into %s: its requests cannot be repeated.", first.target.bucket)
         yield from run_in_order(by_boto3, copies, concurrency=concurrency)
         return
     silence = s3_client.meta.config.read_timeout
@@ -76,6 +79,12 @@ def _copy_into_bucket(
         while some := list(islice(copies, BATCH * concurrency)):
             outcomes = connections.send(some)
             left = [copy for copy, outcome in zip(some, outcomes, strict=True) if outcome is None]
+            if left:
+                _log.info(
+                    "boto3 makes %d of %d copies again, which S3 did not answer plainly.",
+                    len(left),
+                    len(some),
+                )
             with closing(run_in_order(by_boto3, left, concurrency=concurrency)) as rest:
                 yield from (next(rest) if outcome is None else outcome for outcome in outcomes)
 
@@ -114,7 +123,9 @@ class _Connections:
         """Open nothing yet; a server that is silent for so many seconds is given up."""
         self._requests = requests
         self._silence = silence
-        self._all = [_connection(requests, silence, trusted) for _ in range(count)]
+        self._trusted = trusted
+        self._count = count
+        self._all: list[HTTPConnection] = []
         self._outcomes: list[bool | None] = []
         self._waiting: Iterator[tuple[int, ConditionalCopy]] = iter(())
         self._asked: dict[HTTPConnection, int] = {}  # connection -> place of its copy in the batch
@@ -149,12 +160,22 @@ class _Connections:
 
     def _opened(self, count: int) -> list[HTTPConnection]:
         """So many open connections, or those that can be opened; at once, as each takes round trips."""
+        if not self._all:
+            self._all = self._made()
         used = self._all[:count]
         closed = [connection for connection in used if connection.sock is None]
         if closed:
             with ThreadPoolExecutor(len(closed)) as pool:
                 list(pool.map(_open, closed))
         return [connection for connection in used if connection.sock is not None]
+
+    def _made(self) -> list[HTTPConnection]:
+        host = self._requests.host
+        if self._requests.scheme != "https":
+            return [HTTPConnection(host, timeout=self._silence) for _ in range(self._count)]
+        # One for all: to read botocore's certificates takes 40 ms.
+        context = ssl.create_default_context(cafile=self._trusted)
+        return [HTTPSConnection(host, timeout=self._silence, context=context) for _ in range(self._count)]
 
     def _ask(self, connection: HTTPConnection) -> bool:
         """Send the next request, if there is one; False where the connection has nothing to wait for."""
@@ -175,12 +196,18 @@ class _Connections:
     def _take(self, connection: HTTPConnection) -> bool:
         """Read what has come of an answer; tells whether the connection waits for no more of it."""
         try:
+            # What TLS itself says makes a connection readable, too: nothing of the answer may be there.
+            connection.sock.settimeout(0)
             received = connection.sock.recv(65536)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
         except OSError:
             received = b""
+        finally:
+            connection.sock.settimeout(self._silence)
         answer = self._begun.pop(connection, b"") + received
-        head, _, body = answer.partition(b"\r\n\r\n")
-        if received and not _is_whole(head, body):
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if received and not (end and _is_whole(head, body)):
             self._begun[connection] = answer
             return False
         place = self._asked.pop(connection)
@@ -205,18 +232,11 @@ def _is_whole(head: bytes, body: bytes) -> bool:
     An answer that says neither is whole when the server closes; it is left to boto3.
     """
     length = _LENGTH.search(head)
-    return len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
+    return len(body) >= int(length[1]) if length else (b"\r\n" + body).endswith(b"\r\n0\r\n\r\n")
 
 
 def _closes(head: bytes) -> bool:
     return b"\r\nconnection: close" in head.lower() or not head.startswith(b"HTTP/1.1 ")
-
-
-def _connection(requests: CopyRequests, silence: float, trusted: str | None) -> HTTPConnection:
-    if requests.scheme != "https":
-        return HTTPConnection(requests.host, timeout=silence)
-    context = ssl.create_default_context(cafile=trusted)
-    return HTTPSConnection(requests.host, timeout=silence, context=context)
 
 
 def _open(connection: HTTPConnection) -> None:

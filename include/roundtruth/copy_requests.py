@@ -2,8 +2,8 @@
 
 boto3 makes the first copy into a bucket. What it sent is repeated for the others with another key, source and
 condition, and signed anew: address, region, token and whatever headers somebody's client adds stay as they
-are. Before anything is sent, our request of that first copy is compared with botocore's own; where they
-differ, or another signature is asked for (S3 Express, none), there is nothing to repeat.
+are. Before anything is sent, our request of that first copy is compared with what botocore's own signer makes
+of it; where they differ, or another signature is asked for (S3 Express, none), there is nothing to repeat.
 
 Imported where it is used: botocore loads urllib3, which is too slow for Dag parsing.
 """

@@ -190,9 +190,11 @@ def test_cleanup_leaves_the_job_alone(trigger, job, sagemaker_client):
     assert wait_for_job(sagemaker_client, name)["LabelingJobStatus"] == "Completed"
 
 
-def test_stopped_trigger_takes_any_end(aws_sandbox, job, sagemaker_client):
+def test_stopped_trigger_takes_any_end(aws_sandbox, job, sagemaker_client, set_faults):
     from ground_truth.triggers import LabelingJobStoppedTrigger
+    from roundtruth.sandbox.faults import JobFault
 
+    set_faults(jobs=(JobFault(stall=True),))  # else it may be over before it is stopped
     name = job()
     sagemaker_client.stop_labeling_job(LabelingJobName=name)
     event = first_event(LabelingJobStoppedTrigger(job_name=name, waiter_delay=0.05, waiter_max_attempts=1200))

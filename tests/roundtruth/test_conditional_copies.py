@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,8 @@ ANSWERS = {
     "another ETag": ([Answer(status=412, body=error("PreconditionFailed"))], False, 1),
     "200 that holds an error": ([Answer(body=error("InternalError"))], True, 2),
     "200 that holds an error, twice": ([Answer(body=error("InternalError"))] * 2, True, 3),
+    "another ETag, the end of its head later": ([Answer(status=412, body=b"", how="in pieces")], False, 1),
+    "another ETag, in no chunk": ([Answer(status=412, body=b"", how="in chunks")], False, 1),
     "200 without a body": ([Answer(body=b"")], True, 2),
     "slow down": ([Answer(status=503, body=error("SlowDown"))], True, 2),
     "slow down, twice": ([Answer(status=503, body=error("SlowDown"))] * 2, True, 3),
@@ -313,3 +316,16 @@ def test_a_server_that_the_client_does_not_trust_gets_nothing(tls_server: CopySe
     with pytest.raises(StorageError, match=r"Cannot copy s3://from/images/0\.jpg"):
         list(storage_of(client(tls_server)).copy_many_if_unchanged(copies(5)))
     assert tls_server.requests == []
+
+
+def test_silent_connections_are_waited_for_at_once(tls_server: CopyServer, certificate: Path) -> None:
+    """TLS makes a new connection readable before anything is answered."""
+    session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name="eu-west-1")
+    silent = [f"b/to/{number}.jpg" for number in range(1, 9)]
+    tls_server.answers.update({path: [Answer(how="never")] for path in silent})
+    config = Config(read_timeout=2, retries={"total_max_attempts": 1})
+    s3_client = session.client("s3", endpoint_url=tls_server.address, config=config, verify=str(certificate))
+    began = time.monotonic()
+    assert all(Storage(None, s3_client, concurrency=8).copy_many_if_unchanged(copies(9)))
+    assert time.monotonic() - began < 8 * 2, "one after the other they would take eight times as long"
+    assert all(len(tls_server.of(path)) == 2 for path in silent)

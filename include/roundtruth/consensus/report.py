@@ -151,7 +151,7 @@ def _encoded(value: Any, depth: int) -> Iterator[bytes]:
     before = b""
     if isinstance(value, dict) and value:
         for name, entry in value.items():
-            yield (before or b"{") + start + _ENCODER.encode(name).encode() + b": "
+            yield (before or b"{") + start + _ENCODER.encode(str(name)).encode() + b": "
             yield from _encoded(entry, depth + 1)
             before = b","
         yield start[:-1] + b"}"

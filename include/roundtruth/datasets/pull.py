@@ -129,7 +129,7 @@ class _Puller:
         log = self._target / CHECKED_IMAGES
         log.parent.mkdir(exist_ok=True)
         # A folder that is new needs no look for each file: it would cost as much as writing one.
-        is_new = set(os.listdir(self._target)) <= {log.parent.name, self._version.index.name}  # noqa: PTH208
+        is_new = set(os.listdir(self._target)) <= {log.parent.name, self._version.index.name}  # noqa: PTH208  # names, not paths
 
         def fetch_one(row: Row) -> tuple[Row, str, bool]:
             place = places[row["path"]]

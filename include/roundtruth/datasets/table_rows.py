@@ -82,7 +82,11 @@ def floats_of(table: Any, name: str) -> NDArray[np.float64]:
 def codes_of(table: Any, name: str) -> tuple[NDArray[np.int64], list[str]]:
     """A column of strings as numbers into the list of its different strings."""
     column = table[name]
-    return arrow_columns.codes(column if isinstance(column, pa.ChunkedArray) else pa.array(column))
+    if isinstance(column, pa.ChunkedArray):
+        return arrow_columns.codes(column)
+    values = pa.array(column)
+    # A column of nothing but nulls has no type of its own.
+    return arrow_columns.codes(values if pa.types.is_dictionary(values.type) else _strings(values))
 
 
 def _strings(values: Any) -> pa.Array:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_final_tables(storage: Storage, folder: RoundFolder, result: QualityResult) -> tuple[int, int]:
-    """Write what passed the checks; the labels are read and written piece by piece.
+    """Write what passed the checks; the labels are read piece by piece, each for both of their tables.
 
     :returns: how many images may be published, and how many boxes they have.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,7 +31,7 @@ from roundtruth.rounds.requested import NOTHING_ASKED, RoundRequest, as_requeste
 from roundtruth.stages.final_tables import write_final_tables
 from roundtruth.stages.fused_answers import fuse_answers, fuse_unless_done
 from roundtruth.stages.image_inspection import facts_before, inspected_images
-from roundtruth.stages.large_tables import read_pieces, written_table
+from roundtruth.stages.large_tables import copied_pieces, written_table
 from roundtruth.stages.merged_tables import merge_tables
 from roundtruth.stages.round_record import record_tables
 from roundtruth.storage import ObjectUri, Storage
@@ -198,24 +197,25 @@ def check(
     fuse_unless_done(storage, project, folder, round_plan, jobs)  # people are judged by consensus.json
     images = _read(storage, folder.stage("merged-images.parquet"), IMAGES_SCHEMA)
     seen = project.quality.near_duplicates
-    result = check_round(
-        labels=partial(read_pieces, storage, folder.stage("merged-labels.parquet"), ROUND_LABELS),
-        images=images,
-        planned=round_plan.images,
-        settings=project.quality,
-        categories=project.categories,
-        drawn_sizes=drawn_sizes(storage, folder, jobs),
-        facts=inspected_images(storage, folder) if seen else None,
-        known=facts_before(storage, project, round_key) if seen else None,
-        also=suites_of_people(storage, project, folder, jobs),
-        docs_uri=folder.data_docs,
-        storage=storage,
-    )
-    what = f"Round {round_key!r} of project {project.project!r}"
-    if storage.head(folder.record) is not None:
-        # A recorded round that is made again and fails keeps the tables which round.json vouches for.
-        result.verdict.require_passed(what)
-    publishable, boxes = write_final_tables(storage, folder, result)
+    with copied_pieces(storage, folder.stage("merged-labels.parquet"), ROUND_LABELS) as labels:
+        result = check_round(
+            labels=labels,
+            images=images,
+            planned=round_plan.images,
+            settings=project.quality,
+            categories=project.categories,
+            drawn_sizes=drawn_sizes(storage, folder, jobs),
+            facts=inspected_images(storage, folder) if seen else None,
+            known=facts_before(storage, project, round_key) if seen else None,
+            also=suites_of_people(storage, project, folder, jobs),
+            docs_uri=folder.data_docs,
+            storage=storage,
+        )
+        what = f"Round {round_key!r} of project {project.project!r}"
+        if storage.head(folder.record) is not None:
+            # A recorded round that is made again and fails keeps the tables which round.json vouches for.
+            result.verdict.require_passed(what)
+        publishable, boxes = write_final_tables(storage, folder, result)
     write_failing_images(storage, folder, result.unnamed)
     storage.write(folder.quality, result.verdict.to_json())
     result.verdict.require_passed(what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def written_table(
                 waiting = pa.concat_tables([waiting, rows])
                 while len(waiting) >= (ROW_GROUP if as_one else 1):
                     put(waiting.slice(0, ROW_GROUP))
-                    waiting = waiting.slice(ROW_GROUP)
+                    # A slice without rows would still hold all of the last piece.
+                    waiting = waiting.slice(ROW_GROUP) if len(waiting) > ROW_GROUP else schema.empty_table()
 
             def put(rows: pa.Table) -> None:
                 nonlocal written
@@ -87,15 +89,29 @@ def read_span(
     return frame
 
 
-def read_pieces(storage: Storage, uri: ObjectUri, schema: pa.Schema) -> Iterator[pd.DataFrame]:
-    """The rows of a table that is sorted by source_ref, some row groups at a time, at least one piece.
+@contextmanager
+def copied_pieces(
+    storage: Storage, uri: ObjectUri, schema: pa.Schema
+) -> Iterator[Callable[[], Iterator[pd.DataFrame]]]:
+    """What reads the rows of a table as it is now, from the first one each time; see ``read_pieces``.
 
-    The rows of one source_ref are in one piece.
+    The table lies on this machine meanwhile: another run may write the object anew between two readings.
     """
-    with pq.ParquetFile(_opened(storage, uri), pre_buffer=True) as file:
+    with TemporaryDirectory(prefix="roundtruth-") as folder:
+        path = Path(folder) / "table.parquet"
+        path.write_bytes(storage.read(uri))
+        yield partial(read_pieces, path, schema, name=str(uri))
+
+
+def read_pieces(path: Path, schema: pa.Schema, *, name: str) -> Iterator[pd.DataFrame]:
+    """The rows of a table in which those of one source_ref stand together, a row group at a time.
+
+    The rows of one source_ref are in one piece; there is at least one piece, perhaps without rows.
+    """
+    with pq.ParquetFile(path, pre_buffer=True) as file:
         waiting = schema.empty_table()
         for number in range(file.num_row_groups):
-            rows = arrow_rows(file.read_row_group(number, columns=schema.names), schema, name=str(uri))
+            rows = arrow_rows(file.read_row_group(number, columns=schema.names), schema, name=name)
             whole = pa.concat_tables([waiting, rows])
             last = whole.column("source_ref")[-1] if len(whole) else None
             ends = pc.index(whole.column("source_ref"), last).as_py() if len(whole) else 0

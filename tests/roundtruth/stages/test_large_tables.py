@@ -11,7 +11,7 @@ import pytest
 
 from roundtruth.annotations import to_parquet
 from roundtruth.stages import large_tables
-from roundtruth.stages.large_tables import read_pieces, written_table
+from roundtruth.stages.large_tables import copied_pieces, written_table
 from roundtruth.storage import ObjectUri
 from tests.memory_store import memory_storage
 
@@ -40,9 +40,20 @@ def test_an_image_is_never_cut(groups, pieces):
     with written_table(storage, URI, SCHEMA) as write:
         for group in groups:
             write(rows_of(*group))
-    found = list(read_pieces(storage, URI, SCHEMA))
+    with copied_pieces(storage, URI, SCHEMA) as read:
+        found = list(read())
     assert ["".join(piece["source_ref"]) for piece in found] == pieces
     assert [piece["source_ref"].dtype for piece in found] == ["str"] * len(pieces)
+
+
+def test_a_table_that_is_written_anew_meanwhile_is_read_again_as_it_was():
+    storage = memory_storage()
+    storage.write(URI, to_parquet(rows_of("a", "b"), SCHEMA))
+    with copied_pieces(storage, URI, SCHEMA) as read:
+        before = pd.concat(read())
+        storage.write(URI, to_parquet(rows_of("c"), SCHEMA))
+        pd.testing.assert_frame_equal(pd.concat(read()), before)
+    assert before["source_ref"].tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [3], [4, 4, 4], [1, 9, 0, 5], [23], [10, 10]])
