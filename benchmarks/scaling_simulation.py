@@ -27,13 +27,13 @@ class Costs:
     header: float = 0.48e-3  # size and orientation of a new image (bench_transfers.py)
     manifest_image: float = 10e-6  # job inputs and manifest (bench_planning.py)
     response: float = 0.28e-3  # read and decode a worker-response file (bench_transfers.py)
-    consensus: float = 0.9e-3  # an image of three workers, seven boxes (bench_round.py)
+    consensus: float = 0.54e-3  # an image of three workers, seven boxes (bench_round.py)
     pixels: float = 39e-3  # digest and perceptual hash of a photo of 3.8 MB (quality/image_facts.py)
-    checks: float = 0.29e-3  # all checks of a round and its version, an image of seven boxes (bench_round.py)
+    checks: float = 0.27e-3  # all checks of a round and its version, an image of seven boxes (bench_round.py)
     checks_start: float = 5.0  # loading Great Expectations (QUALITY.md)
     merged: float = 0.1e-3  # merging and recording an image
     version_new: float = 163e-6  # publishing packed, an image that is new (PUBLISH.md)
-    version_kept: float = 76e-6  # and one that stays (bench_round.py)
+    version_kept: float = 71e-6  # and one that stays (bench_round.py)
 
 
 @dataclass(frozen=True, kw_only=True)
