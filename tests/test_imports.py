@@ -19,7 +19,7 @@ DOMAIN = ROOT / "include" / "roundtruth"
 # and nothing of its own row. A new room gets its place here first.
 ROOMS = [
     ["errors"],
-    ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns"],
+    ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns", "row_order"],
     ["boto3_calls", "local_files", "s3_connection", "storage_errors", "copy_requests"],
     ["conditional_copies"],
     ["storage"],

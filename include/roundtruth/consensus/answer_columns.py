@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from roundtruth.consensus.chunks import chunks_of_rows, with_empty_answers
-from roundtruth.consensus.matching import Bools, Floats, Ints, area, in_order
+from roundtruth.consensus.matching import Bools, Floats, Ints, area
 from roundtruth.consensus.pseudonyms import pseudonym
 from roundtruth.errors import ConsensusError
+from roundtruth.row_order import order_of_rows
 
 _NEEDED = ("source_ref", "job", "worker", "box", "category", "left", "top", "width", "height")
 _PLACE = ["left", "top", "width", "height"]
@@ -187,7 +188,7 @@ def _boxes(answers: pd.DataFrame, kept: Ints, task: Ints, worker: Ints, row_answ
         "box_edges": edges,
         "box_place": place[drawn],
     }
-    order = in_order(columns["box_task"], *edges.T, category, columns["box_worker"], place[drawn])
+    order = order_of_rows(columns["box_task"], *edges.T, category, columns["box_worker"], place[drawn])
     columns = {name: values.take(order, axis=0) for name, values in columns.items()}
     flat = area(columns["box_edges"]) <= 0
     again = _repeats(columns["box_answer"], columns["box_category"], columns["box_edges"]) & ~flat

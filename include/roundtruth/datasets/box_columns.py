@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from roundtruth.datasets.boxes import PixelBox, clean_boxes
 from roundtruth.datasets.formats.yolo_columns import millionths
+from roundtruth.row_order import order_of_rows
 
 # Any odd constants mix four shares into one number; two boxes that meet by chance are looked at once more.
 _MIX = np.array(
@@ -133,27 +134,7 @@ def _sorted(
 ) -> NDArray[np.int64]:
     """The order of images, within one of classes, then of places; equal boxes as they stand."""
     group = image * (class_ids.max(initial=0) + 1) + class_ids
-    order = _by_group_and_left(group, edges[:, 0])
-    tied = np.zeros(len(order) + 1, dtype=np.bool_)
-    tied[1:-1] = (np.diff(group[order]) == 0) & (np.diff(edges[order, 0]) == 0)
-    places = np.flatnonzero(tied[1:] | tied[:-1])
-    if len(places):  # boxes of a class with the same left edge: the other edges decide among them
-        own = order[places]
-        last_first = (edges[own, 3], edges[own, 2], edges[own, 1], edges[own, 0], group[own])
-        order[places] = own[np.lexsort(last_first)]
-    return order
-
-
-def _by_group_and_left(group: NDArray[np.int64], left: NDArray[np.float64]) -> NDArray[np.int64]:
-    with np.errstate(invalid="ignore"):  # what no 64 bits hold is not equal to what it becomes
-        whole = left.astype(np.int64)
-    first = int(whole.min(initial=0))
-    span = int(whole.max(initial=0)) - first + 1
-    if (whole == left).all() and (int(group.max(initial=0)) + 1) * span < 2**63:
-        # Whole pixels, as annotation tools write: one key, nearly in order already, sorts six times as fast.
-        order: NDArray[np.int64] = np.argsort(group * span + (whole - first), kind="stable")
-        return order
-    return np.lexsort((left, group))
+    return order_of_rows(group, *edges.T)
 
 
 def _shares(edges: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.int64]:

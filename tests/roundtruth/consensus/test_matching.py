@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roundtruth.consensus.matching import (
-    in_order,
     match_boxes,
     overlap,
     overlapping_pairs,
@@ -128,12 +127,6 @@ def test_overlapping_pairs_are_all_that_overlap_enough(boxes, min_iou):
     found = list(zip(first.tolist(), second.tolist(), strict=True))
     assert set(found) == expected
     assert len(found) == len(expected)
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 2)] * 4), max_size=40))
-def test_rows_are_in_the_order_of_lexsort(rows):
-    keys = np.array(rows, np.int64).reshape(-1, 4).T
-    assert in_order(*keys).tolist() == np.lexsort(keys[::-1]).tolist()
 
 
 @given(boxes=box_lists, min_iou=st.sampled_from([0.0, 0.3, 0.5, 0.9]), data=st.data())
