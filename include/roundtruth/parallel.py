@@ -54,6 +54,11 @@ def run_in_order(
         pool.shutdown(cancel_futures=True)
 
 
+def group_size(items: int, *, concurrency: int, largest: int) -> int:
+    """Items a thread takes at once: few of few, so that all threads have some to the end."""
+    return max(1, min(largest, items // (8 * concurrency)))
+
+
 def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     rest = iter(items)
     while some := list(islice(rest, size)):

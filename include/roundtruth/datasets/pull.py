@@ -27,6 +27,7 @@ from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
 from roundtruth.errors import DatasetError, MissingObjectError
+from roundtruth.parallel import group_size
 from roundtruth.storage import GROUP, ObjectUri, Storage
 
 # Where trees have files (tree.py). In a folder that holds a pull nothing else belongs there.
@@ -140,8 +141,7 @@ class _Puller:
             write_whole(place, data)
             return row, row["sha256"] or hashlib.sha256(data).hexdigest(), False
 
-        # Small groups where there are few files, so that all threads have some to the end.
-        group = max(1, min(GROUP, len(rows) // (8 * self._storage.concurrency)))
+        group = group_size(len(rows), concurrency=self._storage.concurrency, largest=GROUP)
         with log.open("a", encoding="utf-8", newline="\n") as lines:
             for row, sha256, was_there in self._storage.run_many(fetch_one, rows, group=group):
                 if not row["sha256"] and (row["path"], row["etag"]) not in checked:

@@ -13,6 +13,7 @@ from roundtruth.datasets.tables import HERE, INDEX
 from roundtruth.datasets.tree import TreeFile, TreeImage
 from roundtruth.datasets.version_index import file_row
 from roundtruth.errors import DatasetError
+from roundtruth.parallel import group_size
 from roundtruth.storage import GROUP, ObjectUri, Storage, StoredObject
 from roundtruth.stored_objects import ConditionalCopy
 
@@ -88,8 +89,7 @@ class VersionWriter:
                 new.append(ConditionalCopy(ObjectUri.parse(image.source_ref), target, etag))
             else:  # a file, which has none
                 plain.append((ObjectUri.parse(image.source_ref), target))
-        # Small groups where there are few images, so that all threads have some to the end.
-        group = max(1, min(GROUP, len(plain) // (8 * self._storage.concurrency)))
+        group = group_size(len(plain), concurrency=self._storage.concurrency, largest=GROUP)
         for _ in self._storage.run_many(lambda pair: self._storage.copy(*pair), plain, group=group):
             self._advance()
         replaced = []
