@@ -19,7 +19,8 @@ DOMAIN = ROOT / "include" / "roundtruth"
 # and nothing of its own row. A new room gets its place here first.
 ROOMS = [
     ["errors"],
-    ["stored_objects", "parallel", "category_names", "typed_json", "arrow_columns", "row_order"],
+    ["stored_objects", "parallel", "category_names", "typed_json"],
+    ["arrow_columns", "arrow_memory", "row_order"],
     ["boto3_calls", "local_files", "s3_connection", "storage_errors", "copy_requests"],
     ["conditional_copies"],
     ["storage"],
@@ -311,3 +312,16 @@ def test_no_struct_is_decoded_before_its_decoder_is_built():
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("json.decode") and node.keywords
     ]
     assert found == [], "use roundtruth.typed_json.decode_json"
+
+
+def test_no_parquet_file_is_read_from_memory_of_python_s():
+    """A process that ends just then would be aborted by Arrow's threads: see arrow_memory."""
+    readers = ("ParquetFile", "read_schema", "read_metadata", "pq.read_table", "read_parquet")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in python_files("include/roundtruth", "plugins", "dags", "demo")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(readers)
+        if any(word in ast.unparse(node) for word in ("BytesIO", "py_buffer", "BufferReader"))
+    ]
+    assert found == [], "use roundtruth.arrow_memory.arrow_file"

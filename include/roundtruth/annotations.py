@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from roundtruth import arrow_columns
+from roundtruth.arrow_memory import arrow_file
 from roundtruth.errors import RoundtruthError
 
 if TYPE_CHECKING:
@@ -170,9 +171,8 @@ def arrow_table(data: bytes, schema: pa.Schema, *, name: str, categories: Sequen
         coded = pa.dictionary(pa.int32(), schema.field(place).type)
         schema = schema.set(place, schema.field(place).with_type(coded))
     try:
-        content = pq.ParquetFile(io.BytesIO(data), read_dictionary=list(categories)).read(
-            columns=schema.names
-        )
+        file = pq.ParquetFile(arrow_file(data), read_dictionary=list(categories))
+        content = file.read(columns=schema.names)
     except pa.ArrowInvalid as error:
         raise RoundtruthError(f"{name} is not a Parquet file: {error}.") from error
     return arrow_rows(content, schema, name=name)

@@ -8,7 +8,6 @@ all versions.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from roundtruth.annotations import from_parquet, table
+from roundtruth.arrow_memory import arrow_file
 from roundtruth.datasets.folder import DatasetFolder
 from roundtruth.datasets.groups import group_images, pinned_images
 from roundtruth.datasets.near_duplicates import hashes_of, look_alikes, remembered_hashes
@@ -221,7 +221,7 @@ def _read(data: bytes, name: str) -> pd.DataFrame:
     """Also a memory of before perceptual hashes: it held other fingerprints, which say nothing now."""
     always = pa.schema([SPLIT_MEMORY.field(column) for column in ("source_ref", "etag", "split")])
     splits = from_parquet(data, always, name=name)
-    if not set(SPLIT_MEMORY.names) <= set(pq.read_schema(io.BytesIO(data)).names):
+    if not set(SPLIT_MEMORY.names) <= set(pq.read_schema(arrow_file(data)).names):
         return _newest([table([], SPLIT_MEMORY), splits])
     return from_parquet(data, SPLIT_MEMORY, name=name)
 

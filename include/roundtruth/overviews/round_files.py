@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from roundtruth.arrow_memory import arrow_file
 from roundtruth.errors import RoundError, RoundtruthError, StorageError
 from roundtruth.overviews.consensus_report import ConsensusReport, decode_report
 from roundtruth.overviews.etag_cache import EtagCache
@@ -131,10 +131,10 @@ def read_table(
 
     def decode(data: bytes) -> pa.Table:
         try:
-            there = set(pq.read_schema(io.BytesIO(data)).names)
+            there = set(pq.read_schema(arrow_file(data)).names)
             wanted = [name for name in columns if name in there]
             repeated = [name for name in REPEATED if name in wanted]
-            return pq.ParquetFile(io.BytesIO(data), read_dictionary=repeated).read(wanted).combine_chunks()
+            return pq.ParquetFile(arrow_file(data), read_dictionary=repeated).read(wanted).combine_chunks()
         except pa.ArrowInvalid as error:
             raise RoundError(f"{uri} is not a Parquet file: {error}; run the step that writes it.") from error
 
