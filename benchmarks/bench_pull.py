@@ -1,8 +1,8 @@
 """`dataset pull` of a version of many small files, beside obstore's own reads of them into local files.
 
-Run: python -m benchmarks.bench_pull [--images 2000] [--runs 5]; bench_transfers has its rows, too.
+Run: python -m benchmarks.bench_pull [--images 5000] [--runs 5]; bench_transfers has its rows, too.
 The version has a layout `tree`: of each image two objects, the image and its label file. A pull reads the
-version's index and tables besides, compares every digest, and writes each file whole or not at all.
+version's index and tables besides, and compares every digest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VERSION = "v0001"
 def main() -> None:
     """Measure, print the rows."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--images", type=int, default=2_000)
+    arguments.add_argument("--images", type=int, default=5_000)
     arguments.add_argument("--runs", type=int, default=5)
     chosen = arguments.parse_args()
     print("\n".join([*header(), *pull_rows(chosen.images, chosen.runs)]))

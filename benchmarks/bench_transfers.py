@@ -1,6 +1,6 @@
 """Many small objects: ours beside obstore's own calls and boto3, against an S3 that answers at once.
 
-Run: python -m benchmarks.bench_transfers [--objects 4000] [--keys 100000] [--runs 5] > page.md
+Run: python -m benchmarks.bench_transfers [--objects 10000] [--keys 100000] [--runs 7] > page.md
 The server (null_s3.py) is a process of its own. The ratios are taken pairwise, each of ours right beside
 obstore's own figure for the same requests with as many in flight, who is first by turns; the table has
 medians. CPU is that of the client's process. With 20 ms of latency, some round trip to S3, objects a second
@@ -174,10 +174,10 @@ def main() -> None:
     from benchmarks.bench_pull import pull_rows  # which takes the server and the table's rows from here
 
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--objects", type=int, default=4_000)
+    arguments.add_argument("--objects", type=int, default=10_000)
     arguments.add_argument("--keys", type=int, default=100_000)
     arguments.add_argument("--responses", type=int, default=100_000)
-    arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--runs", type=int, default=7)
     chosen = arguments.parse_args()
     photo = BytesIO()
     Image.effect_noise((320, 240), 40).convert("RGB").save(photo, "JPEG")

@@ -77,17 +77,13 @@ class Storage:
         :raises StorageError: when it is not there (MissingObjectError) or cannot be read.
         """
         opened = self._stores.get(uri.bucket)
-        if opened is not None and not is_refused_by_obstore(uri.key):
-            try:  # and little else: each microsecond between the requests of a job holds all threads up
+        try:  # and little else: each microsecond between the requests of a job holds all threads up
+            if opened is not None and not is_refused_by_obstore(uri.key):
                 return opened.get(uri.key).bytes().to_bytes()
-            except FileNotFoundError:
-                self._require_bucket(uri)
-            except Exception:
-                with self._explained(uri, "read"):
-                    raise
-        else:
             if (content := self.read_if_there(uri)) is not None:
                 return content.data
+        except Exception as error:
+            self._explained(uri, "read").unless_missing(error)
         raise MissingObjectError(f"{uri} does not exist; check the key, or run the step that writes it.")
 
     def read_if_there(self, uri: ObjectUri) -> Content | None:
@@ -95,17 +91,14 @@ class Storage:
 
         :raises StorageError: when the bucket is missing, or the object cannot be read.
         """
-        with self._explained(uri, "read"):
-            if uri.is_local:
-                return local_files.read(uri)
-            if is_refused_by_obstore(uri.key):
-                return boto3_calls.read(self._s3_client, uri)
-            try:
-                found = self._store(uri).get(uri.key)
-            except FileNotFoundError:
-                self._require_bucket(uri)
-                return None
-            return Content(bytes(found.bytes()), bare_etag(found.meta["e_tag"]))
+        try:
+            if (opened := self._opened(uri)) is not None:
+                found = opened.get(uri.key)
+                return Content(found.bytes().to_bytes(), bare_etag(found.meta["e_tag"]))
+            return local_files.read(uri) if uri.is_local else boto3_calls.read(self._s3_client, uri)
+        except Exception as error:
+            self._explained(uri, "read").unless_missing(error)
+            return None
 
     def read_range(self, uri: ObjectUri, start: int, length: int) -> bytes:
         """Read ``length`` bytes from ``start``; fewer, or none, where the object ends.
@@ -200,15 +193,18 @@ class Storage:
 
         :raises StorageError: when the source or a bucket is missing.
         """
-        with self._explained(source, "copy"):
-            if source.is_local and target.is_local:
+        try:  # and little else, as in a read
+            if (opened := self._opened(source)) is not None and source.bucket == target.bucket:
+                opened.copy(source.key, target.key)
+            elif source.is_local and target.is_local:
                 local_files.copy(source, target)
             elif source.is_local or target.is_local:
                 self.write(target, self.read(source))
-            elif source.bucket == target.bucket and not is_refused_by_obstore(source.key):
-                obstore.copy(self._store(source), source.key, target.key)
             else:
                 boto3_calls.copy(self._s3_client, source, target)
+        except Exception:
+            with self._explained(source, "copy"):
+                raise
 
     def copy_if_unchanged(self, source: ObjectUri, target: ObjectUri, etag: str) -> bool:
         """Copy an S3 object only while it has this ETag (obstore cannot: boto3); tells whether it did."""
@@ -231,11 +227,10 @@ class Storage:
         if prefix.is_local:
             yield from local_files.list_objects(prefix)
             return
-        folder_key = prefix.key if not prefix.key or prefix.key.endswith("/") else f"{prefix.key}/"
-        last = ""
+        under, last = prefix.folder_key, ""
         with self._explained(prefix, "list"):
             try:
-                for chunk in obstore.list(self._store(prefix), prefix=folder_key or None, chunk_size=1000):
+                for chunk in obstore.list(self._store(prefix), prefix=under or None, chunk_size=1000):
                     for meta in chunk:
                         last = meta["path"]
                         yield stored_object(prefix.bucket, meta)
@@ -244,15 +239,14 @@ class Storage:
                     raise
                 # object_store refuses a whole page for one key with `//`, `..` or a control character; the
                 # pages before it have been handed on.
-                yield from boto3_calls.list_objects(self._s3_client, prefix.bucket, folder_key, after=last)
+                yield from boto3_calls.list_objects(self._s3_client, prefix.bucket, under, after=last)
 
     def list_folders(self, prefix: ObjectUri) -> list[str]:
         """The names of the folders right under a prefix, sorted."""
         if prefix.is_local:
             return local_files.list_folders(prefix)
         with self._explained(prefix, "list"):
-            folder_key = f"{prefix.key.rstrip('/')}/" if prefix.key else None
-            found = obstore.list_with_delimiter(self._store(prefix), prefix=folder_key)
+            found = obstore.list_with_delimiter(self._store(prefix), prefix.folder_key or None)
             return sorted(name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"])
 
     def read_many(self, uris: Iterable[ObjectUri]) -> Iterator[tuple[ObjectUri, bytes]]:
@@ -277,6 +271,12 @@ class Storage:
         The first error in that order is raised, and what has not begun by then is not run.
         """
         return run_in_order(action, items, concurrency=self.concurrency, group=group)
+
+    def _opened(self, uri: ObjectUri) -> S3Store | None:
+        """The client of a bucket; None for a file, and for a key that obstore refuses."""
+        if is_refused_by_obstore(uri.key):
+            return None
+        return self._stores.get(uri.bucket) or (None if uri.is_local else self._store(uri))
 
     def _store(self, uri: ObjectUri) -> S3Store:
         if self._open_bucket is None:

@@ -48,6 +48,13 @@ class ExplainedErrors:
         if isinstance(error, Exception) and not isinstance(error, StorageError):
             self._explain_boto3(error)
 
+    def unless_missing(self, error: Exception) -> None:
+        """Raise what went wrong in our words, unless only the object is missing: its bucket is there."""
+        with self:
+            if self._uri.is_local or not isinstance(error, FileNotFoundError):
+                raise error
+            self._require_bucket(self._uri)
+
     def _explain_boto3(self, error: Exception) -> None:
         # Imports urllib3: too slow for Dag parsing.
         from botocore.exceptions import BotoCoreError, ClientError

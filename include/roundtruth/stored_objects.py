@@ -45,6 +45,11 @@ class ObjectUri(msgspec.Struct, frozen=True, order=True):
         """The last part of the key."""
         return self.key.rstrip("/").rpartition("/")[2]
 
+    @property
+    def folder_key(self) -> str:
+        """The key with a slash at its end, as S3 lists what is under it; empty for a whole bucket."""
+        return self.key if not self.key or self.key.endswith("/") else f"{self.key}/"
+
     def __truediv__(self, part: str) -> ObjectUri:
         return ObjectUri(self.bucket, f"{self.key.rstrip('/')}/{part}" if self.key else part)
 

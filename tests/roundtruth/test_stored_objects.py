@@ -42,3 +42,8 @@ def test_join_uri() -> None:
     assert str(ObjectUri("b", "") / "a") == "s3://b/a"
     assert str(ObjectUri("b", "a/") / "c" / "d.txt") == "s3://b/a/c/d.txt"
     assert (ObjectUri("b", "a/c/")).name == "c"
+
+
+@pytest.mark.parametrize(("key", "folder"), [("", ""), ("a", "a/"), ("a/c/", "a/c/"), ("a//", "a//")])
+def test_a_folder_ends_with_a_slash(key: str, folder: str) -> None:
+    assert ObjectUri("b", key).folder_key == folder

@@ -59,22 +59,37 @@ def _is_plain(path: str) -> bool:
 
 def write_whole(place: Path | str, data: bytes) -> None:
     """Write a file so that a crash leaves it whole or not there."""
-    # By the calls of os: a small file takes pathlib's twice as long, and a tree has as many as images.
     folder, name = os.path.split(place)
     partial = f"{folder}/.{name}.partial"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    _write(partial, data, os.O_TRUNC)
+    os.replace(partial, place)  # noqa: PTH105  # Path.replace does the same and hides that it is atomic
+
+
+def write_new(place: str, data: bytes) -> None:
+    """Write a file where none should be, else as ``write_whole`` does; a crash may leave a part of it.
+
+    For many small files that are not kept but by their digests: renaming costs as much as writing.
+    """
     try:
-        file = os.open(partial, flags, 0o666)
+        _write(place, data, os.O_EXCL)
+    except FileExistsError:
+        write_whole(place, data)
+
+
+def _write(place: str, data: bytes, how: int) -> None:
+    # By the calls of os: a small file takes pathlib's twice as long, and a tree has as many as images.
+    flags = os.O_WRONLY | os.O_CREAT | how
+    try:
+        file = os.open(place, flags, 0o666)
     except FileNotFoundError:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        file = os.open(partial, flags, 0o666)
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(place, flags, 0o666)
     try:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(file, rest) :]
     finally:
         os.close(file)
-    os.replace(partial, place)  # noqa: PTH105  # Path.replace does the same and hides that it is atomic
 
 
 def sha256_of(place: Path | str) -> str:

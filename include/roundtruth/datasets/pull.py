@@ -17,6 +17,7 @@ from roundtruth.datasets.local_tree import (
     local_paths,
     read_checked_images,
     sha256_of,
+    write_new,
     write_whole,
 )
 from roundtruth.datasets.stored_images import is_image_as_read
@@ -129,8 +130,10 @@ class _Puller:
         checked = read_checked_images(self._target)
         log = self._target / CHECKED_IMAGES
         log.parent.mkdir(exist_ok=True)
-        # A folder that is new needs no look for each file: it would cost as much as writing one.
+        # A folder that is new needs no look for each file, which would cost as much as writing one. What a
+        # crash leaves of a file there is found by its digest: the next pull looks.
         is_new = set(os.listdir(self._target)) <= {log.parent.name, self._version.index.name}  # noqa: PTH208  # names, not paths
+        write = write_new if is_new else write_whole
 
         def fetch_one(row: Row) -> tuple[Row, str, bool]:
             place = places[row["path"]]
@@ -138,7 +141,7 @@ class _Puller:
             if expected and not is_new and _is_there(place, row["size"], expected):
                 return row, expected, True
             data = self._read(row)
-            write_whole(place, data)
+            write(place, data)
             return row, row["sha256"] or hashlib.sha256(data).hexdigest(), False
 
         group = group_size(len(rows), concurrency=self._storage.concurrency, largest=GROUP)
