@@ -52,6 +52,11 @@ BENCHES: dict[str, tuple[str, list[str], str]] = {
         ["benchmarks.bench_round"],
         "Ten jobs, three workers; each task in a process of its own, S3 as a folder, looking at pixels off.",
     ),
+    "rounds": (
+        "The same with a tenth of the images, five times",
+        ["benchmarks.bench_round", "--images=100000", "--runs=5"],
+        "Medians; the ratio of the second version to the first is taken within each run.",
+    ),
     "airflow": (
         "Airflow's own share",
         ["benchmarks.bench_airflow"],

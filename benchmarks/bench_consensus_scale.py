@@ -1,6 +1,6 @@
 """Consensus of large rounds: three workers, seven boxes an image, ten jobs, EM until it settles.
 
-Run: python -m benchmarks.bench_consensus_scale [--runs 5] [--runs-of-largest 3] [--images 10000 …] > page.md
+Run: python -m benchmarks.bench_consensus_scale [--runs 5] [--images 10000 …] > page.md
 The task ``measure_consensus`` as Airflow runs it, in a process of its own: it reads the jobs' answers, fuses
 them part by part with shared worker skills, and writes labels, agreement, skills, report and figures.
 """
@@ -12,7 +12,8 @@ import os
 import tempfile
 from statistics import median
 
-from benchmarks.bench_round import FIRST, WORKERS, stages_of_round
+from benchmarks.answered_rounds import WORKERS
+from benchmarks.bench_round import FIRST, stages_of_round
 
 BOXES, JOBS = 7, 10
 
@@ -20,18 +21,16 @@ BOXES, JOBS = 7, 10
 def main() -> None:
     """Measure each size several times, print the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--runs", type=int, default=5, help="of each size but the largest")
-    arguments.add_argument("--runs-of-largest", type=int, default=3)
+    arguments.add_argument("--runs", type=int, default=5, help="of each size")
     arguments.add_argument("--images", type=int, nargs="+", default=[10_000, 30_000, 100_000])
     chosen = arguments.parse_args()
-    runs = dict.fromkeys(sorted(chosen.images), chosen.runs) | {max(chosen.images): chosen.runs_of_largest}
     print("| images | answers | runs | CPU, s | by the clock, s | ms CPU an image | peak, MB |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for images, times in runs.items():
-        took = [_measured(images) for _ in range(times)]
+    for images in sorted(chosen.images):
+        took = [_measured(images) for _ in range(chosen.runs)]
         cpu = median(one["cpu"] for one in took)
         print(
-            f"| {images:,} | {images * len(WORKERS):,} | {times} | {_spread(took, 'cpu')} "
+            f"| {images:,} | {images * len(WORKERS):,} | {chosen.runs} | {_spread(took, 'cpu')} "
             f"| {_spread(took, 'clock')} | {cpu / images * 1000:.2f} "
             f"| {median(one['peak'] for one in took):.0f} |",
             flush=True,

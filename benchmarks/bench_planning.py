@@ -1,6 +1,6 @@
 """Planning a round in a bucket of a million images: listing, subtracting, choosing, splitting, manifests.
 
-Run: python -m benchmarks.bench_planning [--keys 1000000] [--new 100000] > page.md
+Run: python -m benchmarks.bench_planning [--keys 1000000] [--new 100000] [--runs 5] > page.md
 The listing comes from null_s3.py (a page of a thousand keys a request), so it costs the client what S3's own
 would; the files of earlier rounds are in memory. Nine rounds took what is not new. The headers of the new
 images are not read here (bench_transfers.py has them): they cost as much each, however many there are.
@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -52,6 +53,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--keys", type=int, default=1_000_000)
     arguments.add_argument("--new", type=int, default=100_000)
+    arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--measure", action="store_true")
     chosen = arguments.parse_args()
     if chosen.measure:
@@ -63,21 +65,22 @@ def main() -> None:
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for keys, new in ((chosen.keys // 10, chosen.new // 10), (chosen.keys, chosen.new)):
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.bench_planning",
-            "--measure",
-            f"--keys={keys}",
-            f"--new={new}",
-        ]
-        run = subprocess.run(command, check=True, capture_output=True, text=True)
-        row = json.loads(run.stdout.splitlines()[-1])
+        runs = [_measured(keys, new) for _ in range(chosen.runs)]
+        row = {name: median(run[name] for run in runs) for name in runs[0]}
+        cpu = sorted(run["planning"] + run["manifests"] for run in runs)
         print(
-            f"| {keys:,} | {new:,} | {row['jobs']} | **{row['planning'] + row['manifests']:.1f}** "
+            f"| {keys:,} | {new:,} | {row['jobs']:.0f} | **{median(cpu):.1f}** ({cpu[0]:.1f}–{cpu[-1]:.1f}) "
             f"| {row['planning']:.1f} | {row['manifests']:.1f} | {row['peak']:.0f} |",
             flush=True,
         )
+    print(f"\nMedians of {chosen.runs} runs (lowest–highest), each in a process of its own.")
+
+
+def _measured(keys: int, new: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.bench_planning", "--measure", f"--keys={keys}"]
+    run = subprocess.run([*command, f"--new={new}"], check=True, capture_output=True, text=True)
+    row: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return row
 
 
 def measure(endpoint: str, keys: int, new: int) -> dict[str, float]:
