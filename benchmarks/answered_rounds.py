@@ -29,7 +29,7 @@ WORKERS = ((1.5, 0.01, 0.005), (3.0, 0.04, 0.02), (6.0, 0.08, 0.05))
 
 
 class FolderStorage(CountingStorage):
-    """S3 as a folder; the images are listed, not there. ``relabeled`` lists one of a hundred alone."""
+    """S3 as a folder; the images are listed, not there. ``step`` lists every so manieth alone."""
 
     def __init__(self, folder: Path, project: Project, images: int, *, step: int = 1) -> None:
         super().__init__()

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,13 @@ import obstore
 from botocore.config import Config
 from PIL import Image
 
-from roundtruth.ground_truth.job_folder import JobFolder
 from roundtruth.ground_truth.worker_responses import read_worker_response
 from roundtruth.image_headers import FIRST_READ, read_image_headers
 from roundtruth.storage import GROUP, ObjectUri, Storage, StoredObject
 from roundtruth.stored_objects import ConditionalCopy
 
 BUCKET = "bench-bucket"
+PHOTO = (800, 600)  # pixels; of noise, so that it takes more than a first read
 HERE = Path(__file__).parent
 
 
@@ -95,10 +94,14 @@ def in_threads(action: Callable[[str], Any], keys: list[str], threads: int) -> N
         list(pool.map(run, [keys[number::threads] for number in range(threads)]))
 
 
+# Name -> obstore's own, ours, boto3's for some keys.
+Operations = dict[str, tuple[Callable[[], Any], Callable[[], Any], Callable[[list[str]], Any]]]
+
+
 class Transfers:
     """The same requests by three clients."""
 
-    def __init__(self, endpoint: str, objects: int, photo: bytes) -> None:
+    def __init__(self, endpoint: str, objects: int) -> None:
         self.keys = [f"folder/{number // 1000:03d}/{number:06d}.json" for number in range(objects)]
         self.uris = [ObjectUri(BUCKET, key) for key in self.keys]
         self.storage = Storage.from_session(session(), endpoint_url=endpoint)
@@ -107,12 +110,9 @@ class Transfers:
         pool = Config(max_pool_connections=self.threads, retries={"mode": "standard"})
         self.boto3 = session().client("s3", endpoint_url=endpoint, config=pool)
         self._data = response()
-        self._photo = photo
 
-    def operations(
-        self,
-    ) -> dict[str, tuple[Callable[[], Any], Callable[[], Any], Callable[[list[str]], Any]]]:
-        """Name -> obstore's own, ours, boto3's for some keys."""
+    def operations(self) -> Operations:
+        """What is done with small objects."""
         threads, store, client = self.threads, self.store, self.boto3
         data = self._data
         return {
@@ -128,24 +128,6 @@ class Transfers:
                 lambda: self.storage.write_many((uri, data) for uri in self.uris),
                 lambda keys: in_threads(
                     lambda key: client.put_object(Bucket=BUCKET, Key=key, Body=data), keys, threads
-                ),
-            ),
-            "range read (64 KB of headers)": (
-                lambda: in_threads(
-                    lambda key: obstore.get_range(store, key, start=0, length=FIRST_READ), self.keys, threads
-                ),
-                lambda: sum(
-                    1
-                    for _ in self.storage.run_many(
-                        lambda uri: self.storage.read_range(uri, 0, FIRST_READ), self.uris, group=GROUP
-                    )
-                ),
-                lambda keys: in_threads(
-                    lambda key: client.get_object(Bucket=BUCKET, Key=key, Range="bytes=0-65535")[
-                        "Body"
-                    ].read(),
-                    keys,
-                    threads,
                 ),
             ),
             "copy on the server": (
@@ -168,6 +150,30 @@ class Transfers:
             ),
         }
 
+    def range_reads(self) -> Operations:
+        """What is done with photos: their beginnings are read, for their headers."""
+        threads, store, client = self.threads, self.store, self.boto3
+        return {
+            "range read (64 KB of a photo)": (
+                lambda: in_threads(
+                    lambda key: obstore.get_range(store, key, start=0, length=FIRST_READ), self.keys, threads
+                ),
+                lambda: sum(
+                    1
+                    for _ in self.storage.run_many(
+                        lambda uri: self.storage.read_range(uri, 0, FIRST_READ), self.uris, group=GROUP
+                    )
+                ),
+                lambda keys: in_threads(
+                    lambda key: client.get_object(Bucket=BUCKET, Key=key, Range="bytes=0-65535")[
+                        "Body"
+                    ].read(),
+                    keys,
+                    threads,
+                ),
+            ),
+        }
+
 
 def main() -> None:
     """Measure, print the page."""
@@ -179,21 +185,26 @@ def main() -> None:
     arguments.add_argument("--responses", type=int, default=100_000)
     arguments.add_argument("--runs", type=int, default=7)
     chosen = arguments.parse_args()
-    photo = BytesIO()
-    Image.effect_noise((320, 240), 40).convert("RGB").save(photo, "JPEG")
     lines = header()
     with tempfile.TemporaryDirectory() as folder:
-        content = Path(folder) / "content"
-        content.write_bytes(response())
+        answer, photo = Path(folder) / "answer", Path(folder) / "photo"
+        answer.write_bytes(response())
+        Image.effect_noise(PHOTO, 40).convert("RGB").save(photo, "JPEG")
+        assert photo.stat().st_size > FIRST_READ
         for latency in ("0", "0.02"):
-            with null_s3(f"--latency={latency}", f"--content={content}") as endpoint:
-                lines += _small(Transfers(endpoint, chosen.objects, photo.getvalue()), latency, chosen.runs)
+            with null_s3(f"--latency={latency}", f"--content={answer}") as endpoint:
+                transfers = Transfers(endpoint, chosen.objects)
+                lines += _rows(transfers, transfers.operations(), latency, chosen.runs)
+                lines.append(_conditional_copies(transfers, latency, chosen.runs))
                 lines += _listings(endpoint, chosen.keys, latency, chosen.runs)
+            with null_s3(f"--latency={latency}", f"--content={photo}") as endpoint:
+                transfers = Transfers(endpoint, chosen.objects)
+                lines += _rows(transfers, transfers.range_reads(), latency, chosen.runs)
         lines += pull_rows(chosen.objects // 2, chosen.runs)
-        with null_s3(f"--content={content}") as endpoint:
+        lines += ["", f"Medians of {chosen.runs} pairs; boto3 once, a tenth of the objects."]
+        with null_s3(f"--content={answer}") as endpoint:
             lines += ["", _job(endpoint, chosen.responses)]
-        content.write_bytes(photo.getvalue())
-        with null_s3(f"--content={content}") as endpoint:
+        with null_s3(f"--content={photo}") as endpoint:
             lines += ["", _headers(endpoint, chosen.objects)]
     print("\n".join(lines))
 
@@ -207,14 +218,14 @@ def header() -> list[str]:
     ]
 
 
-def _small(transfers: Transfers, latency: str, runs: int) -> list[str]:
+def _rows(transfers: Transfers, operations: Operations, latency: str, runs: int) -> list[str]:
     rows = []
-    for name, (obstores, ours, boto3s) in transfers.operations().items():
+    for name, (obstores, ours, boto3s) in operations.items():
         pairs = paired(obstores, ours, runs)
         few = transfers.keys[: max(len(transfers.keys) // 10, 1)]
         boto3_each = measured(lambda run=boto3s, keys=few: run(keys))[1] / len(few)
         rows.append(row(name, latency, pairs, len(transfers.keys), boto3_each))
-    return [*rows, _conditional_copies(transfers, latency, runs)]
+    return rows
 
 
 def paired(
@@ -317,7 +328,7 @@ def _job(endpoint: str, responses: int) -> str:
 
     wall, cpu = measured(read)
     return (
-        f"A job of {responses:,} worker-response files, read and decoded (`{JobFolder.__name__}.answers`): "
+        f"{responses:,} worker-response files of a job, once read, decoded and checked (its listing: above): "
         f"**{cpu:.1f} s** of CPU, {cpu / responses * 1e3:.2f} ms a file; {wall:.1f} s by the clock."
     )
 
@@ -331,11 +342,13 @@ def _headers(endpoint: str, images: int) -> str:
     ]
 
     def read() -> None:
-        assert all(getattr(header, "width", 0) == 320 for _, header in read_image_headers(storage, stored))
+        assert all(
+            getattr(header, "width", 0) == PHOTO[0] for _, header in read_image_headers(storage, stored)
+        )
 
     _, cpu = measured(read)
     return (
-        f"Size and orientation of an image, by a range read of at most {FIRST_READ // 1024} KB: "
+        f"Size and orientation of a photo, its header parsed, by a range read of {FIRST_READ // 1024} KB: "
         f"{cpu / images * 1e3:.2f} ms of CPU an image (load average {os.getloadavg()[0]:.0f})."
     )
 

@@ -24,9 +24,9 @@ class Costs:
 
     task: float = 1.2  # a task beside its work (bench_airflow.py)
     listed_key: float = 13e-6  # planning, an image in the bucket (bench_planning.py)
-    header: float = 0.48e-3  # size and orientation of a new image (bench_transfers.py)
+    header: float = 0.40e-3  # size and orientation of a new image (bench_transfers.py)
     manifest_image: float = 10e-6  # job inputs and manifest (bench_planning.py)
-    response: float = 0.28e-3  # read and decode a worker-response file (bench_transfers.py)
+    response: float = 0.18e-3  # read and decode a worker-response file (bench_transfers.py)
     consensus: float = 0.54e-3  # an image of three workers, seven boxes (bench_round.py)
     pixels: float = 39e-3  # digest and perceptual hash of a photo of 3.8 MB (quality/image_facts.py)
     checks: float = 0.27e-3  # all checks of a round and its version, an image of seven boxes (bench_round.py)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from threading import Event
@@ -24,8 +24,11 @@ def run_in_order(
     The first error in the order of the items is raised; what has not begun by then is not run.
 
     :param group: how many items a thread takes at once: handing one over costs some 50 µs, which counts where
-        the action is a request for little. So many results more are held at once, a thread.
+        the action is a request for little. So many results more are held at once, a thread. It takes fewer
+        where few items are known to come, so that all threads have some to the end.
     """
+    if isinstance(items, Sized):
+        group = max(1, min(group, len(items) // (8 * concurrency)))
     pool = ThreadPoolExecutor(max_workers=concurrency)
     stop = Event()
 
@@ -52,11 +55,6 @@ def run_in_order(
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
-
-
-def group_size(items: int, *, concurrency: int, largest: int) -> int:
-    """Items a thread takes at once: few of few, so that all threads have some to the end."""
-    return max(1, min(largest, items // (8 * concurrency)))
 
 
 def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

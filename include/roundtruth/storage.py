@@ -194,7 +194,7 @@ class Storage:
         :raises StorageError: when the source or a bucket is missing.
         """
         try:  # and little else, as in a read
-            if (opened := self._opened(source)) is not None and source.bucket == target.bucket:
+            if source.bucket == target.bucket and (opened := self._opened(source)) is not None:
                 opened.copy(source.key, target.key)
             elif source.is_local and target.is_local:
                 local_files.copy(source, target)
@@ -246,7 +246,7 @@ class Storage:
         if prefix.is_local:
             return local_files.list_folders(prefix)
         with self._explained(prefix, "list"):
-            found = obstore.list_with_delimiter(self._store(prefix), prefix.folder_key or None)
+            found = obstore.list_with_delimiter(self._store(prefix), (prefix / "").key or None)
             return sorted(name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"])
 
     def read_many(self, uris: Iterable[ObjectUri]) -> Iterator[tuple[ObjectUri, bytes]]:

@@ -49,3 +49,19 @@ def test_run_many_raises_the_first_error_and_stops() -> None:
     with pytest.raises(StorageError, match="5 is broken"):
         list(results)
     assert len(ran) < 100
+
+
+@pytest.mark.parametrize(("items", "threads"), [(3, 3), (30, 8), (64, 8)])
+def test_few_items_keep_all_threads_busy(items: int, threads: int) -> None:
+    """Groups of sixteen would leave most of the threads without any."""
+    meet = threading.Barrier(min(items, threads), timeout=30)
+    met: list[int] = []
+
+    def action(number: int) -> int:
+        if number < meet.parties:
+            met.append(meet.wait())
+        return number
+
+    storage = Storage(concurrency=threads)
+    found = list(storage.run_many(action, list(range(items)), group=16))
+    assert (found, sorted(met)) == (list(range(items)), list(range(meet.parties)))

@@ -1,4 +1,4 @@
-"""A dataset's tree on this machine: paths that cannot leave it, whole files or none, checked images."""
+"""A dataset's tree on this machine: paths that cannot leave it, how files are written, checked images."""
 
 from __future__ import annotations
 
@@ -103,6 +103,6 @@ def read_checked_images(target: Path) -> dict[tuple[str, str], str]:
     place = target / CHECKED_IMAGES
     if not place.is_file():
         return {}
-    rows = (line.split("\t") for line in place.read_text(encoding="utf-8").splitlines())
-    # A line that a crash cut off has fewer columns.
+    rows = (line.split("\t") for line in place.read_text(encoding="utf-8", errors="replace").splitlines())
+    # A line that a crash cut off has fewer columns, or ends within a letter.
     return {(row[2], row[1]): row[0] for row in rows if len(row) == 3 and len(row[0]) == 64}

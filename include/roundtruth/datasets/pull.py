@@ -27,8 +27,7 @@ from roundtruth.datasets.version_index import Row, label_files, object_of, read_
 from roundtruth.datasets.version_tables import VersionTables, read_tables
 from roundtruth.datasets.version_writer import Progress
 from roundtruth.datasets.versions import VersionRecord, encode_version, resolve_version
-from roundtruth.errors import DatasetError, MissingObjectError
-from roundtruth.parallel import group_size
+from roundtruth.errors import DatasetError, MissingObjectError, RoundtruthError
 from roundtruth.storage import GROUP, ObjectUri, Storage
 
 # Where trees have files (tree.py). In a folder that holds a pull nothing else belongs there.
@@ -112,7 +111,7 @@ class _Puller:
             )
         self._target.mkdir(parents=True, exist_ok=True)
         index = self._target / "index.parquet"
-        if not index.is_file() and any(self._target.iterdir()):
+        if not index.is_file() and any(place.suffix != ".partial" for place in self._target.iterdir()):
             raise DatasetError(f"{self._target} is not empty and holds no pulled version; name a new folder.")
         data = self._storage.read(self._version.index)
         (self._target / "version.json").unlink(missing_ok=True)
@@ -131,9 +130,8 @@ class _Puller:
         log = self._target / CHECKED_IMAGES
         log.parent.mkdir(exist_ok=True)
         # A folder that is new needs no look for each file, which would cost as much as writing one. What a
-        # crash leaves of a file there is found by its digest: the next pull looks.
+        # crash leaves of an image or its labels there is found by its digest: the next pull looks.
         is_new = set(os.listdir(self._target)) <= {log.parent.name, self._version.index.name}  # noqa: PTH208  # names, not paths
-        write = write_new if is_new else write_whole
 
         def fetch_one(row: Row) -> tuple[Row, str, bool]:
             place = places[row["path"]]
@@ -141,12 +139,11 @@ class _Puller:
             if expected and not is_new and _is_there(place, row["size"], expected):
                 return row, expected, True
             data = self._read(row)
-            write(place, data)
+            (write_new if is_new and "/" in row["path"] else write_whole)(place, data)
             return row, row["sha256"] or hashlib.sha256(data).hexdigest(), False
 
-        group = group_size(len(rows), concurrency=self._storage.concurrency, largest=GROUP)
         with log.open("a", encoding="utf-8", newline="\n") as lines:
-            for row, sha256, was_there in self._storage.run_many(fetch_one, rows, group=group):
+            for row, sha256, was_there in self._storage.run_many(fetch_one, rows, group=GROUP):
                 if not row["sha256"] and (row["path"], row["etag"]) not in checked:
                     lines.write(f"{sha256}\t{row['etag']}\t{row['path']}\n")
                 self._advance(kept=was_there)
@@ -232,7 +229,10 @@ def _paths_of_images(images: Path) -> set[str]:
     """Paths of images and label files that a pull of a packed version made; its index does not name them."""
     if not images.is_file():
         return set()
-    frame = from_parquet(images.read_bytes(), DATASET_IMAGES, name=str(images))
+    try:
+        frame = from_parquet(images.read_bytes(), DATASET_IMAGES, name=str(images))
+    except RoundtruthError:  # damaged: what it would name is foreign, and deleted as such
+        return set()
     paths = set()
     for split, file in zip(frame["split"], frame["file"], strict=True):
         stem = file.rpartition(".")[0]

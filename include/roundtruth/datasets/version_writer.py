@@ -13,7 +13,6 @@ from roundtruth.datasets.tables import HERE, INDEX
 from roundtruth.datasets.tree import TreeFile, TreeImage
 from roundtruth.datasets.version_index import file_row
 from roundtruth.errors import DatasetError
-from roundtruth.parallel import group_size
 from roundtruth.storage import GROUP, ObjectUri, Storage, StoredObject
 from roundtruth.stored_objects import ConditionalCopy
 
@@ -89,8 +88,7 @@ class VersionWriter:
                 new.append(ConditionalCopy(ObjectUri.parse(image.source_ref), target, etag))
             else:  # a file, which has none
                 plain.append((ObjectUri.parse(image.source_ref), target))
-        group = group_size(len(plain), concurrency=self._storage.concurrency, largest=GROUP)
-        for _ in self._storage.run_many(lambda pair: self._storage.copy(*pair), plain, group=group):
+        for _ in self._storage.run_many(lambda pair: self._storage.copy(*pair), plain, group=GROUP):
             self._advance()
         replaced = []
         for copy, made in zip(new, self._storage.copy_many_if_unchanged(new), strict=True):

@@ -131,10 +131,11 @@ def read_table(
 
     def decode(data: bytes) -> pa.Table:
         try:
-            there = set(pq.read_schema(arrow_file(data)).names)
+            file = arrow_file(data)
+            there = set(pq.read_schema(file).names)
             wanted = [name for name in columns if name in there]
             repeated = [name for name in REPEATED if name in wanted]
-            return pq.ParquetFile(arrow_file(data), read_dictionary=repeated).read(wanted).combine_chunks()
+            return pq.ParquetFile(file, read_dictionary=repeated).read(wanted).combine_chunks()
         except pa.ArrowInvalid as error:
             raise RoundError(f"{uri} is not a Parquet file: {error}; run the step that writes it.") from error
 

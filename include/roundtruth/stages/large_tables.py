@@ -77,13 +77,15 @@ def read_span(
 
     Only row groups that may hold some are read, one after the other.
     """
-    with pq.ParquetFile(_opened(storage, uri), pre_buffer=True) as file:
+    with pq.ParquetFile(_opened(storage, uri)) as file:
         place = file.schema_arrow.get_field_index("source_ref")
         found = [schema.empty_table()]
         for number in range(file.num_row_groups):
             column = file.metadata.row_group(number).column(place)
             if _may_overlap(column.statistics, span):
-                rows = arrow_rows(file.read_row_group(number, columns=schema.names), schema, name=str(uri))
+                # In this thread: those of Arrow must not hold bytes of Python's, see arrow_memory.
+                group = file.read_row_group(number, columns=schema.names, use_threads=False)
+                rows = arrow_rows(group, schema, name=str(uri))
                 found.append(rows.filter(_inside(rows["source_ref"], span)))
     frame: pd.DataFrame = pa.concat_tables(found).to_pandas()
     return frame

@@ -196,6 +196,35 @@ def test_what_a_crash_tore_is_read_again(storage: Storage, bucket: str, tmp_path
     assert verify_folder(target).problems == ()
 
 
+def test_another_version_is_pulled_over_torn_files(storage: Storage, bucket: str, tmp_path: Path) -> None:
+    """Also where what would name the files of the version before is damaged."""
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    put_round(storage, project, "2026-01-12", {"new.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)]})
+    release(storage, project)
+    target = tmp_path / "pens"
+    pull(storage, project, target, "v0001")
+    (target / "version.json").unlink()
+    for torn in (next(target.glob("labels/*/one*.txt")), target / "images.parquet"):
+        os.truncate(torn, torn.stat().st_size // 2)
+    assert pull(storage, project, target, "v0002").record.version == "v0002"
+    assert verify_folder(target).problems == ()
+
+
+def test_a_pull_that_was_killed_at_its_first_file_goes_on(
+    storage: Storage, bucket: str, tmp_path: Path
+) -> None:
+    project = project_of(bucket)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    target = tmp_path / "pens"
+    target.mkdir()
+    (target / ".index.parquet.partial").write_bytes(b"PAR1")
+    pull(storage, project, target)
+    assert verify_folder(target).problems == ()
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(
     storage: Storage, bucket: str, tmp_path: Path
 ) -> None:
