@@ -35,6 +35,11 @@ BENCHES: dict[str, tuple[str, list[str], str]] = {
         "own figure beside them is that of a copy without any. Pull is `dataset pull` of a version, all "
         "digests compared, beside obstore's reads into files in memory.",
     ),
+    "pixels": (
+        "Looking at all pixels",
+        ["benchmarks.bench_pixels"],
+        "The task `inspect_images` on photos on this machine: every byte hashed, every block decoded.",
+    ),
     "planning": (
         "Planning a round in a large bucket",
         ["benchmarks.bench_planning"],

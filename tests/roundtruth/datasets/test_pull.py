@@ -51,6 +51,14 @@ def release(storage: Storage, project: Project) -> str:
     return publish_version(storage, project, candidate).version
 
 
+def released(storage: Storage, bucket: str, layout: str = "tree") -> Project:
+    """A project whose dataset has v0001, of FIRST."""
+    project = project_of(bucket, layout)
+    put_round(storage, project, "2026-01-05", FIRST)
+    release(storage, project)
+    return project
+
+
 def pull(storage: Storage, project: Project, target: Path, version: str = "latest") -> PulledVersion:
     return pull_version(storage, project.root_uri, "pens", version, target)
 
@@ -80,9 +88,7 @@ def test_both_layouts_give_the_same_tree(storage: Storage, bucket: str, tmp_path
 def test_pulling_again_reads_no_file_again(
     storage: Storage, bucket: str, tmp_path: Path, layout: str
 ) -> None:
-    project = project_of(bucket, layout)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket, layout)
     first = pull(storage, project, tmp_path / "pens")
     assert first.kept == 0
     (image,) = (tmp_path / "pens").glob("images/*/empty-*.jpg")
@@ -113,9 +119,7 @@ def test_a_pull_of_another_version_takes_away_what_is_not_in_it(
 def test_what_an_interrupted_pull_of_another_version_left_is_not_trained_on(
     storage: Storage, bucket: str, tmp_path: Path, layout: str
 ) -> None:
-    project = project_of(bucket, layout)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket, layout)
     put_round(storage, project, "2026-01-12", {f"new-{n}.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)] for n in "abc"})
     release(storage, project)
     target = tmp_path / "pens"
@@ -159,9 +163,7 @@ def test_formats_that_a_version_does_not_have_leave_the_folder(
 
 
 def test_an_unfinished_pull_says_so_and_goes_on(storage: Storage, bucket: str, tmp_path: Path) -> None:
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
 
     def stop_after_three(done: int, total: int) -> None:
         if done == 3:
@@ -177,9 +179,7 @@ def test_an_unfinished_pull_says_so_and_goes_on(storage: Storage, bucket: str, t
 
 def test_what_a_crash_tore_is_read_again(storage: Storage, bucket: str, tmp_path: Path) -> None:
     """Files of a new folder are written in their place: a kill or a full disk may leave a part of some."""
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     target = tmp_path / "pens"
 
     def stop_at_the_last(done: int, total: int) -> None:
@@ -198,9 +198,7 @@ def test_what_a_crash_tore_is_read_again(storage: Storage, bucket: str, tmp_path
 
 def test_another_version_is_pulled_over_torn_files(storage: Storage, bucket: str, tmp_path: Path) -> None:
     """Also where what would name the files of the version before is damaged."""
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     put_round(storage, project, "2026-01-12", {"new.jpg": [("pen", 1.0, 1.0, 9.0, 9.0)]})
     release(storage, project)
     target = tmp_path / "pens"
@@ -215,9 +213,7 @@ def test_another_version_is_pulled_over_torn_files(storage: Storage, bucket: str
 def test_a_pull_that_was_killed_at_its_first_file_goes_on(
     storage: Storage, bucket: str, tmp_path: Path
 ) -> None:
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     target = tmp_path / "pens"
     target.mkdir()
     (target / ".index.parquet.partial").write_bytes(b"PAR1")
@@ -228,9 +224,7 @@ def test_a_pull_that_was_killed_at_its_first_file_goes_on(
 def test_a_folder_that_holds_something_else_is_left_alone(
     storage: Storage, bucket: str, tmp_path: Path
 ) -> None:
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DatasetError, match="is not empty"):
         pull(storage, project, tmp_path)
@@ -245,9 +239,7 @@ def test_a_version_that_is_not_there(storage: Storage, bucket: str, tmp_path: Pa
 
 @pytest.mark.parametrize("path", ["labels/*/empty-*.txt", "images/*/empty-*.jpg", "images.parquet"])
 def test_a_changed_object_is_never_pulled(storage: Storage, bucket: str, tmp_path: Path, path: str) -> None:
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     pull(storage, project, tmp_path / "good")
     (found,) = (tmp_path / "good").glob(path)
     name = found.relative_to(tmp_path / "good").as_posix()
@@ -259,9 +251,7 @@ def test_a_changed_object_is_never_pulled(storage: Storage, bucket: str, tmp_pat
 
 
 def test_a_hostile_index_writes_nothing(storage: Storage, bucket: str, tmp_path: Path) -> None:
-    project = project_of(bucket)
-    put_round(storage, project, "2026-01-05", FIRST)
-    release(storage, project)
+    project = released(storage, bucket)
     folder = dataset_folder(project)
     record = resolve_version(storage, folder)
     version = folder.version("v0001")
