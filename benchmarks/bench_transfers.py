@@ -1,6 +1,6 @@
 """Many small objects: ours beside obstore's own calls and boto3, against an S3 that answers at once.
 
-Run: python -m benchmarks.bench_transfers [--objects 10000] [--keys 100000] [--runs 7] > page.md
+Run: python -m benchmarks.bench_transfers [--objects 10000] [--keys 100000] [--runs 11] > page.md
 The server (null_s3.py) is a process of its own. The ratios are taken pairwise, each of ours right beside
 obstore's own figure for the same requests with as many in flight, who is first by turns; the table has
 medians. CPU is that of the client's process. With 20 ms of latency, some round trip to S3, objects a second
@@ -183,7 +183,7 @@ def main() -> None:
     arguments.add_argument("--objects", type=int, default=10_000)
     arguments.add_argument("--keys", type=int, default=100_000)
     arguments.add_argument("--responses", type=int, default=100_000)
-    arguments.add_argument("--runs", type=int, default=7)
+    arguments.add_argument("--runs", type=int, default=11)
     chosen = arguments.parse_args()
     lines = header()
     with tempfile.TemporaryDirectory() as folder:

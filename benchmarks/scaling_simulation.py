@@ -28,7 +28,7 @@ class Costs:
     manifest_image: float = 11e-6  # job inputs and manifest (bench_planning.py)
     response: float = 0.18e-3  # read and decode a worker-response file (bench_transfers.py)
     consensus: float = 0.54e-3  # an image of three workers, seven boxes (bench_round.py)
-    pixels: float = 39e-3  # digest and perceptual hash of a photo of 3.8 MB (quality/image_facts.py)
+    pixels: float = 62e-3  # digest and perceptual hash of a photo of 4.3 MB (bench_pixels.py)
     checks: float = 0.27e-3  # all checks of a round and its version, an image of seven boxes (bench_round.py)
     checks_start: float = 5.0  # loading Great Expectations (QUALITY.md)
     merged: float = 0.1e-3  # merging and recording an image
