@@ -114,7 +114,8 @@ def page() -> str:
         "Consensus, quality checks, publishing and splits have pages of their own beside it.\n",
         f"Machine: {os.cpu_count()} cores, {_memory():.0f} GB, {platform.system()}, Python "
         f"{platform.python_version()}, shared with other work: a part says the load it ran under. Compare "
-        "ratios and CPU seconds; seconds by the clock are as good as the machine was idle.\n",
+        "ratios and CPU seconds; seconds by the clock are as good as the machine was idle. Peaks are of a "
+        "process, in MB of 2**20 bytes.\n",
     ]
     for name, (title, _, intro) in BENCHES.items():
         place = PAGES / f"{name}.md"

@@ -24,9 +24,9 @@ class Costs:
 
     task: float = 1.2  # a task beside its work (bench_airflow.py)
     listed_key: float = 14.5e-6  # planning, an image in the bucket (bench_planning.py)
-    header: float = 0.40e-3  # size and orientation of a new image (bench_transfers.py)
+    header: float = 0.49e-3  # size and orientation of a new image (bench_transfers.py)
     manifest_image: float = 11e-6  # job inputs and manifest (bench_planning.py)
-    response: float = 0.18e-3  # read and decode a worker-response file (bench_transfers.py)
+    response: float = 0.22e-3  # read and decode a worker-response file (bench_transfers.py)
     consensus: float = 0.54e-3  # an image of three workers, seven boxes (bench_round.py)
     pixels: float = 62e-3  # digest and perceptual hash of a photo of 4.3 MB (bench_pixels.py)
     checks: float = 0.27e-3  # all checks of a round and its version, an image of seven boxes (bench_round.py)
