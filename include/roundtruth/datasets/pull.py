@@ -111,7 +111,8 @@ class _Puller:
             )
         self._target.mkdir(parents=True, exist_ok=True)
         index = self._target / "index.parquet"
-        if not index.is_file() and any(place.suffix != ".partial" for place in self._target.iterdir()):
+        begun = {f".{index.name}.partial"}  # by a pull that was killed at its first file
+        if not index.is_file() and set(os.listdir(self._target)) - begun:  # noqa: PTH208  # names, not paths
             raise DatasetError(f"{self._target} is not empty and holds no pulled version; name a new folder.")
         data = self._storage.read(self._version.index)
         (self._target / "version.json").unlink(missing_ok=True)

@@ -221,14 +221,15 @@ def test_a_pull_that_was_killed_at_its_first_file_goes_on(
     assert verify_folder(target).problems == ()
 
 
+@pytest.mark.parametrize("name", ["thesis.txt", "download.partial"])
 def test_a_folder_that_holds_something_else_is_left_alone(
-    storage: Storage, bucket: str, tmp_path: Path
+    storage: Storage, bucket: str, tmp_path: Path, name: str
 ) -> None:
     project = released(storage, bucket)
-    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / name).write_text("years of work")
     with pytest.raises(DatasetError, match="is not empty"):
         pull(storage, project, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("version", ["v0009", "latest"])
