@@ -22,7 +22,7 @@ HOUR = 3600.0
 class Costs:
     """CPU seconds by stage; each figure's bench is named beside it."""
 
-    task: float = 1.2  # a task beside its work (bench_airflow.py)
+    task: float = 1.0  # a task beside its work (bench_airflow.py)
     listed_key: float = 14.5e-6  # planning, an image in the bucket (bench_planning.py)
     header: float = 0.49e-3  # size and orientation of a new image (bench_transfers.py)
     manifest_image: float = 11e-6  # job inputs and manifest (bench_planning.py)
