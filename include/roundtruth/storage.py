@@ -77,7 +77,7 @@ class Storage:
         :raises StorageError: when it is not there (MissingObjectError) or cannot be read.
         """
         opened = self._stores.get(uri.bucket)
-        try:  # and little else: each microsecond between the requests of a job holds all threads up
+        try:  # and little else, no ETag either: each microsecond between requests holds all threads up
             if opened is not None and not is_refused_by_obstore(uri.key):
                 return opened.get(uri.key).bytes().to_bytes()
             if (content := self.read_if_there(uri)) is not None:
@@ -242,7 +242,7 @@ class Storage:
                 yield from boto3_calls.list_objects(self._s3_client, prefix.bucket, under, after=last)
 
     def list_folders(self, prefix: ObjectUri) -> list[str]:
-        """The names of the folders right under a prefix, sorted."""
+        """The names of the folders right under a prefix, however many slashes it ends with, sorted."""
         if prefix.is_local:
             return local_files.list_folders(prefix)
         with self._explained(prefix, "list"):
