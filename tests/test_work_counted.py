@@ -316,17 +316,18 @@ def test_a_pull_needs_memory_by_the_rows_of_its_tables(
 ) -> None:
     monkeypatch.setattr("roundtruth.datasets.candidate.IMAGES_AT_ONCE", 100)
 
-    def pull(images: int) -> int:
+    def pull(images: int, run: int) -> int:
         storage, project = CountingStorage(), make_project("packed")
         put_round(storage, project, "2026-01-05", range(images))
         publish(storage, project, "packed", "first")
         with Peak() as memory:
-            target = tmp_path / str(images)
+            target = tmp_path / f"{images}-{run}"
             pull_version(storage, project.root_uri, project.dataset.name, "v0001", target)
         return memory.size
 
-    pull(30)
-    small, large = pull(150), pull(750)
+    pull(30, 1)
+    # Twice: what other threads of the process do meanwhile, such as a test's server that ends, is traced too.
+    small, large = (min(pull(images, run) for run in (1, 2)) for images in (150, 750))
     assert (large - small) / 600 < 6000, "bytes for each image, its four boxes and its three files"
 
 
